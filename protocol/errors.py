@@ -1,0 +1,71 @@
+"""What can be wrong with bytes and words from outside, each named, each saying what to do."""
+
+from typing import NewType
+
+TerminalId = NewType("TerminalId", str)
+"""A terminal's lasting name: the CN of its certificate and its level in every topic, `[a-z0-9-]{1,40}`."""
+
+
+class ProtocolError(ValueError):
+    """Bytes or words from outside that this product does not accept."""
+
+
+class CardIdInvalid(ProtocolError):
+    """A card's identity that is not in the canonical form (DESIGN 4)."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"not a card id: {reason}; write kind:VALUE, for example uid:04A1B2C3D4E5F6")
+
+
+class TopicInvalid(ProtocolError):
+    """A topic that is none of the product's, or that names a terminal in the wrong shard."""
+
+    def __init__(self, topic: str, reason: str) -> None:
+        self.topic = topic[:200]
+        self.reason = reason
+        super().__init__(f"topic {self.topic!r} {reason}; look at the broker's ACL and who publishes there")
+
+
+class MessageMalformed(ProtocolError):
+    """Bytes that are not the message they should be."""
+
+    def __init__(self, what: str, reason: str) -> None:
+        self.what = what
+        self.reason = reason
+        super().__init__(f"{what} cannot be read: {reason}; the sender has a fault, keep the bytes and report it")
+
+
+class MessageTooLarge(ProtocolError):
+    """A message over the limit for its kind, packed or unpacked."""
+
+    def __init__(self, what: str, limit: int) -> None:
+        self.what = what
+        self.limit = limit
+        super().__init__(f"{what} is larger than {limit} bytes; send it in smaller parts")
+
+
+class MessageFromFuture(ProtocolError):
+    """A message of a version this program does not know yet."""
+
+    def __init__(self, what: str, version: int, known: int) -> None:
+        self.what = what
+        self.version = version
+        super().__init__(f"{what} is of version {version}, this program knows up to {known}; upgrade this side")
+
+
+class SignatureInvalid(ProtocolError):
+    """A message down whose signature, key or audience does not hold: it is not obeyed."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"message refused: {reason}; nothing was changed, look for who writes to the broker")
+
+
+class ChainBroken(ProtocolError):
+    """Entries that do not continue the chain they claim to continue."""
+
+    def __init__(self, seq: int, reason: str) -> None:
+        self.seq = seq
+        self.reason = reason
+        super().__init__(f"the chain breaks at entry {seq}: {reason}; keep the file and run `grindvakt ledger verify`")

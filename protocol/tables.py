@@ -1,0 +1,131 @@
+"""The tables that flow down: their names, and how rows are packed, written once for all of them.
+
+A row is a key and a value, both bytes. A binding has one row with an empty key; a roster maps CardId to Enrolment;
+a blocklist maps an 8-byte key to one byte of reason and is packed without any framing: 9 bytes a card (DESIGN 8).
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import time
+from enum import StrEnum
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from protocol.cards import CardId
+from protocol.decision import Binding, BlockReason, Enrolment
+from protocol.errors import MessageMalformed
+
+LARGEST_ROW = 16 * 1024
+BLOCK_KEY_BYTES = 8
+BLOCK_REASONS = tuple(BlockReason)
+EVERYBODY = "global"
+
+Row = tuple[bytes, bytes]
+
+
+class Table(StrEnum):
+    """Every table there is."""
+
+    BINDING = "binding"
+    ROSTER = "roster"
+    BLOCKLIST = "blocklist"
+
+
+_encoder = msgspec.msgpack.Encoder()
+_rows = msgspec.msgpack.Decoder(list[tuple[bytes, bytes]])
+_keys = msgspec.msgpack.Decoder(list[bytes])
+_binding = msgspec.msgpack.Decoder(Binding)
+_enrolment = msgspec.msgpack.Decoder(Enrolment)
+
+
+def block_key(salt: bytes, card: CardId) -> int:
+    """A card's key in a blocklist, a signed 64-bit number; the salt is the table's epoch."""
+    return int.from_bytes(hashlib.sha256(b"gv1 block\0" + salt + str(card).encode()).digest()[:8], "big", signed=True)
+
+
+def pack_rows(table: Table, rows: Iterable[Row]) -> bytes:
+    """Rows as they travel."""
+    if table is Table.BLOCKLIST:
+        return b"".join(key + value for key, value in rows)
+    return _encoder.encode(list(rows))
+
+
+def unpack_rows(table: Table, packed: bytes) -> list[Row]:
+    """Rows that arrived, each value checked for its table. Raises MessageMalformed."""
+    if table is Table.BLOCKLIST:
+        return _unpack_blocks(packed)
+    try:
+        rows = _rows.decode(packed)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+        raise MessageMalformed(f"rows of table {table}", str(exc)) from exc
+    for key, value in rows:
+        _check_row(table, key, value)
+    return rows
+
+
+def pack_keys(table: Table, keys: Sequence[bytes]) -> bytes:
+    """Keys of rows that are dropped, as they travel."""
+    if table is Table.BLOCKLIST:
+        return b"".join(keys)
+    return _encoder.encode(list(keys))
+
+
+def unpack_keys(table: Table, packed: bytes) -> list[bytes]:
+    """Keys of dropped rows that arrived. Raises MessageMalformed."""
+    if table is Table.BLOCKLIST:
+        if len(packed) % BLOCK_KEY_BYTES:
+            raise MessageMalformed("drops of table blocklist", "the length is no multiple of 8")
+        return [packed[at : at + BLOCK_KEY_BYTES] for at in range(0, len(packed), BLOCK_KEY_BYTES)]
+    try:
+        return _keys.decode(packed)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+        raise MessageMalformed(f"drops of table {table}", str(exc)) from exc
+
+
+def encode_value(value: Binding | Enrolment | BlockReason) -> bytes:
+    """A row's value as bytes."""
+    if isinstance(value, BlockReason):
+        return bytes([BLOCK_REASONS.index(value)])
+    return _encoder.encode(value)
+
+
+def decode_binding(raw: bytes) -> Binding:
+    """Read a binding row; its zone and reset time are known to work afterwards. Raises MessageMalformed."""
+    try:
+        binding = _binding.decode(raw)
+        ZoneInfo(binding.zone)
+        if binding.reset is not None:
+            time.fromisoformat(binding.reset)
+    except (msgspec.MsgspecError, ValueError, ZoneInfoNotFoundError, OSError) as exc:
+        raise MessageMalformed("a binding", str(exc)) from exc
+    return binding
+
+
+def decode_enrolment(raw: bytes) -> Enrolment:
+    """Read a roster row. Raises MessageMalformed."""
+    try:
+        return _enrolment.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+        raise MessageMalformed("an enrolment", str(exc)) from exc
+
+
+def block_reason(code: int) -> BlockReason:
+    """The reason behind a byte; one that is not known here yet still blocks."""
+    return BLOCK_REASONS[code] if code < len(BLOCK_REASONS) else BlockReason.OTHER
+
+
+def _unpack_blocks(packed: bytes) -> list[Row]:
+    if len(packed) % (BLOCK_KEY_BYTES + 1):
+        raise MessageMalformed("rows of table blocklist", "the length is no multiple of 9")
+    step = BLOCK_KEY_BYTES + 1
+    return [(packed[at : at + 8], packed[at + 8 : at + step]) for at in range(0, len(packed), step)]
+
+
+def _check_row(table: Table, key: bytes, value: bytes) -> None:
+    if len(key) + len(value) > LARGEST_ROW:
+        raise MessageMalformed(f"a row of table {table}", f"larger than {LARGEST_ROW} bytes")
+    if table is Table.BINDING:
+        decode_binding(value)
+    elif table is Table.ROSTER:
+        decode_enrolment(value)
