@@ -1,0 +1,76 @@
+"""What can go wrong at a terminal: each with its facts, whose fault it is, and what to do about it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+
+class TerminalError(Exception):
+    """The root of everything the terminal itself reports."""
+
+
+# --- the installer's: settings and commands ---------------------------------------------------------------------------
+
+
+class ConfigInvalid(TerminalError):
+    """Settings that cannot be used; `problems` holds every mistake found, each a whole sentence."""
+
+    def __init__(self, path: Path, problems: Sequence[str]) -> None:
+        self.path = path
+        self.problems = tuple(problems)
+        lines = "".join(f"\n  - {problem}" for problem in problems)
+        super().__init__(f"{path} cannot be used:{lines}\ncorrect it, then run `grindvakt check-config`")
+
+
+class StateInUse(TerminalError):
+    """Another daemon already runs on the same state folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        super().__init__(f"another daemon already runs on {folder}; stop it first, or give this one its own state_dir")
+
+
+class StateUnusable(TerminalError):
+    """The state or runtime folder cannot be made or written."""
+
+    def __init__(self, folder: Path, reason: str) -> None:
+        self.folder = folder
+        self.reason = reason
+        super().__init__(f"{folder} cannot be used: {reason}; give it to the daemon's user, or name another folder")
+
+
+class DaemonUnreachable(TerminalError):
+    """Nobody answers on the local socket."""
+
+    def __init__(self, socket: Path, reason: str) -> None:
+        self.socket = socket
+        self.reason = reason
+        super().__init__(
+            f"the daemon does not answer on {socket} ({reason}); start it with `systemctl start grindvakt`, "
+            "or by hand with `grindvakt run`"
+        )
+
+
+class RequestRefused(TerminalError):
+    """The daemon understood what was asked on the local socket and refused it."""
+
+
+# --- the terminal's storage ---------------------------------------------------------------------------------------------
+
+
+class LedgerFault(TerminalError):
+    """The ledger cannot be used: nothing turns green until it can."""
+
+
+# --- the terminal's parts and surroundings ------------------------------------------------------------------------------
+
+
+class ReaderFault(TerminalError):
+    """A reader that is not there or does not answer."""
+
+
+class PinsFault(TerminalError):
+    """The outputs for lights and locks cannot be used."""
+
+
+class LinkFault(TerminalError):
+    """The connection to the cloud cannot be made or was lost; taps go on without it."""

@@ -1,0 +1,20 @@
+"""Every name a line in the terminal's log can have; `docs/log-events.md` says what each means."""
+
+from enum import StrEnum
+
+
+class Event(StrEnum):
+    """subject.past_participle; a line has one of these and key-values."""
+
+    TERMINAL_STARTED = "terminal.started"
+    TERMINAL_STOPPED = "terminal.stopped"
+    TASK_FAILED = "task.failed"
+    REQUEST_REFUSED = "request.refused"
+
+    TAP_ANSWERED = "tap.answered"
+    TAP_REPEATED = "tap.repeated"
+    CARD_UNREAD = "card.unread"
+    LEDGER_FAILED = "ledger.failed"
+
+    READER_LOST = "reader.lost"
+    READER_RETURNED = "reader.returned"
