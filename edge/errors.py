@@ -8,7 +8,7 @@ class TerminalError(Exception):
     """The root of everything the terminal itself reports."""
 
 
-# --- the installer's: settings and commands ---------------------------------------------------------------------------
+# --- the installer's: settings and commands -------------------------------------------------------------------------
 
 
 class ConfigInvalid(TerminalError):
@@ -54,14 +54,14 @@ class RequestRefused(TerminalError):
     """The daemon understood what was asked on the local socket and refused it."""
 
 
-# --- the terminal's storage ---------------------------------------------------------------------------------------------
+# --- the terminal's storage -----------------------------------------------------------------------------------------
 
 
 class LedgerFault(TerminalError):
     """The ledger cannot be used: nothing turns green until it can."""
 
 
-# --- the terminal's parts and surroundings ------------------------------------------------------------------------------
+# --- the terminal's parts and surroundings --------------------------------------------------------------------------
 
 
 class ReaderFault(TerminalError):
