@@ -1,1 +1,1 @@
-"""What terminal and cloud must agree on: cards, decision, entries and their chain, tables, messages, topics, signatures."""
+"""What terminal and cloud must agree on: cards, decision, entries and chain, tables, messages, topics, signatures."""

@@ -150,7 +150,7 @@ def _first_objection(binding: Binding, facts: Facts) -> Reason | None:
 
 
 def direction_of(reader: ReaderDirection, movement: Movement | None, binding: Binding, now: ClockReading) -> Direction:
-    """Which way a tap goes: the reader's way, or out for somebody who came in less than 13 h ago and since the reset."""
+    """Which way a tap goes: the reader's way, or out for who came in less than 13 h ago and since the reset."""
     if reader is not ReaderDirection.TOGGLE:
         return Direction(reader.value)
     if movement is None or movement.direction is Direction.OUT:

@@ -35,7 +35,7 @@ class Source(StrEnum):
 class Tap(msgspec.Struct, frozen=True, array_like=True, tag="tap"):
     """A card seen by a reader at a time, and its verdict. Times: microseconds UTC; `monotonic`: ns since the boot.
 
-    `registered_at` is read just before the durable commit. `salt` keeps the digest of a purged payload from being guessed.
+    `registered_at` is read just before the durable commit. `salt` keeps a purged payload's digest from being guessed.
     """
 
     version: int
@@ -109,7 +109,7 @@ def decode_payload(raw: bytes) -> Payload:
     if len(raw) > LARGEST_PAYLOAD:
         raise MessageTooLarge("an entry", LARGEST_PAYLOAD)
     try:
-        payload = _decoder.decode(raw)
+        payload: Payload = _decoder.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
         _refuse_future(raw)
         raise MessageMalformed("an entry", str(exc)) from exc

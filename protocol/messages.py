@@ -5,7 +5,7 @@ known is refused by name. Every length is bounded before anything is unpacked.
 """
 
 import zlib
-from typing import Annotated, TypeVar
+from typing import Annotated, TypeVar, cast
 
 import msgspec
 
@@ -112,7 +112,8 @@ class TableChange(msgspec.Struct, frozen=True, array_like=True):
     drops: bytes
 
 
-M = TypeVar("M", Entries, Pull, Status, Receipt, TableChange)
+Message = Entries | Pull | Status | Receipt | TableChange
+M = TypeVar("M", bound=Message)
 
 
 class _Head(msgspec.Struct, array_like=True):
@@ -121,10 +122,12 @@ class _Head(msgspec.Struct, array_like=True):
 
 _encoder = msgspec.msgpack.Encoder()
 _head = msgspec.msgpack.Decoder(_Head)
-_decoders = {kind: msgspec.msgpack.Decoder(kind) for kind in (Entries, Pull, Status, Receipt, TableChange)}
+_decoders: dict[type[Message], msgspec.msgpack.Decoder[Message]] = {
+    kind: msgspec.msgpack.Decoder(kind) for kind in (Entries, Pull, Status, Receipt, TableChange)
+}
 
 
-def encode(message: Entries | Pull | Status | Receipt | TableChange) -> bytes:
+def encode(message: Message) -> bytes:
     """A message's bytes, as they go into an envelope."""
     return _encoder.encode(message)
 
@@ -138,10 +141,10 @@ def decode(kind: type[M], raw: bytes) -> M:
             raise MessageFromFuture(what, version, VERSION)
         if version < 1:
             raise MessageMalformed(what, f"version {version} never was")
-        message: M = _decoders[kind].decode(raw)  # type: ignore[assignment]
+        message = _decoders[kind].decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
         raise MessageMalformed(what, str(exc)) from exc
-    return message
+    return cast("M", message)
 
 
 def pack_up(message: Entries | Pull | Status) -> bytes:

@@ -73,12 +73,14 @@ def parse_up(topic: str) -> UpTopic:
     match = _UP.fullmatch(topic)
     if match is None:
         raise TopicInvalid(topic, "is no topic of a terminal")
-    in_shard, terminal, what = match.group(1), TerminalId(match.group(2)), match.group(3)
-    if what not in Up:
-        raise TopicInvalid(topic, "ends in a word that is not known")
+    in_shard, terminal = match.group(1), TerminalId(match.group(2))
+    try:
+        what = Up(match.group(3))
+    except ValueError as exc:
+        raise TopicInvalid(topic, "ends in a word that is not known") from exc
     if in_shard != shard(terminal):
         raise TopicInvalid(topic, f"is in shard {in_shard}, its terminal belongs to {shard(terminal)}")
-    return UpTopic(terminal, Up(what))
+    return UpTopic(terminal, what)
 
 
 def parse_down(topic: str, terminal: TerminalId) -> tuple[str, Down]:

@@ -1,0 +1,1 @@
+"""Tests of what terminal and cloud agree on."""

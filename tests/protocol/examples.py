@@ -1,0 +1,115 @@
+"""One example of everything that goes over the wire or onto disk; the golden vectors hold their bytes."""
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from protocol.clock import ClockQuality
+from protocol.decision import Binding, BlockReason, Direction, Enrolment, Mode, Reason, TableName
+from protocol.entries import DoorChange, Fact, Outcome, Payload, Source, Tap, digest, encode_payload, genesis, link
+from protocol.errors import TerminalId
+from protocol.messages import Entries, Message, Pull, Receipt, Status, TableChange, TableVersion
+from protocol.signatures import Signer
+from protocol.tables import Table, encode_value, pack_keys, pack_rows
+
+TERMINAL = TerminalId("kvarnen-grind-1")
+LEDGER = bytes(range(16))
+BOOT = bytes(range(16, 32))
+SALT = bytes(range(32, 48))
+EPOCH = bytes(range(48, 64))
+SEVEN = 1_762_326_000_000_000  # 2025-11-05 07:00:00 UTC
+
+SIGNER = Signer(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
+
+TAP = Tap(
+    version=1,
+    occurred_at=SEVEN,
+    clock_quality=ClockQuality.SYNCHRONISED,
+    boot_id=BOOT,
+    monotonic=81_000_000_000,
+    registered_at=SEVEN + 240,
+    card="uid:04A1B2C3D4E5F6",
+    person="7d3c0a5be1f24c68",
+    company="0c1d2e3f40516273",
+    reader="grind",
+    direction=Direction.IN,
+    outcome=Outcome.GRANTED,
+    reason=None,
+    project="a1b2c3d4e5f60718",
+    tables={"binding": 3, "blocklist": 4711, "roster": 12},
+    source=Source.CARD,
+    salt=SALT,
+)
+DENIED_TAP = Tap(
+    version=1,
+    occurred_at=SEVEN,
+    clock_quality=ClockQuality.UNTRUSTED,
+    boot_id=BOOT,
+    monotonic=82_000_000_000,
+    registered_at=SEVEN + 310,
+    card="em:0102030405",
+    person=None,
+    company=None,
+    reader="grind",
+    direction=None,
+    outcome=Outcome.DENIED,
+    reason=Reason.UNBOUND,
+    project=None,
+    tables={},
+    source=Source.CARD,
+    salt=SALT,
+)
+DOOR = DoorChange(1, SEVEN, ClockQuality.HELD, BOOT, 83_000_000_000, SEVEN + 100, "grind", "unlocked", "tap 1", SALT)
+FACT = Fact(1, SEVEN, ClockQuality.HELD, BOOT, 1, SEVEN + 90, "ledger.opened", {"software": "0.1.0"}, SALT)
+
+PAYLOADS: dict[str, Payload] = {"tap": TAP, "tap_denied": DENIED_TAP, "door": DOOR, "fact": FACT}
+
+RAW = tuple(encode_payload(payload) for payload in (FACT, TAP))
+START = genesis(TERMINAL, LEDGER)
+END = link(link(START, 1, digest(RAW[0])), 2, digest(RAW[1]))
+
+BINDING = Binding(
+    project="a1b2c3d4e5f60718",
+    project_name="Kvarnen etapp 2",
+    place="Norra grinden",
+    zone="Europe/Stockholm",
+    mode=Mode.OPEN,
+    ended=False,
+    reset="03:00",
+    doors=("grind",),
+    tables=(TableName("roster", "a1b2c3d4e5f60718", EPOCH), TableName("blocklist", "global", EPOCH)),
+)
+BINDING_ROWS = pack_rows(Table.BINDING, [(b"", encode_value(BINDING))])
+ROSTER_ROWS = pack_rows(
+    Table.ROSTER, [(b"uid:04A1B2C3D4E5F6", encode_value(Enrolment("7d3c0a5be1f24c68", "0c1d2e3f40516273")))]
+)
+BLOCK_ROWS = pack_rows(Table.BLOCKLIST, [((-5).to_bytes(8, "big", signed=True), encode_value(BlockReason.LOST))])
+NOTHING = {table: pack_keys(table, []) for table in Table}
+
+
+def change(table: Table, scope: str, rows: bytes, versions: tuple[int, int] = (0, 3)) -> TableChange:
+    """A change in one piece."""
+    return TableChange(1, table, scope, EPOCH, *versions, 0, 1, digest(rows), rows, NOTHING[table])
+
+
+MESSAGES: dict[str, Message] = {
+    "entries": Entries(1, LEDGER, 1, START, RAW, END),
+    "pull": Pull(1, (TableVersion("binding", TERMINAL, EPOCH, 3),)),
+    "status": Status(
+        version=1,
+        online=True,
+        nonce=bytes(16),
+        at=SEVEN,
+        clock_quality=ClockQuality.SYNCHRONISED,
+        software="0.1.0",
+        ledger=LEDGER,
+        last_seq=2,
+        queue_depth=1,
+        oldest_unsent=SEVEN,
+        readers={"grind": True},
+        doors={"grind": "locked"},
+        tables=(TableVersion("binding", TERMINAL, EPOCH, 3),),
+    ),
+    "receipt": Receipt(1, LEDGER, 2, END),
+    "table_binding": change(Table.BINDING, TERMINAL, BINDING_ROWS),
+    "table_roster": change(Table.ROSTER, BINDING.project, ROSTER_ROWS),
+    "table_blocklist": change(Table.BLOCKLIST, "global", BLOCK_ROWS, (4710, 4711)),
+}
