@@ -31,7 +31,7 @@ test: ## set up, then do all that CI does
 check: ## format, lint, imports, types, tests: on a machine that is set up
 	@echo "== format"  && $(BIN)/ruff format --check $(CODE)
 	@echo "== lint"    && $(BIN)/ruff check $(CODE)
-	@echo "== imports" && $(BIN)/lint-imports
+	@echo "== imports" && $(BIN)/lint-imports --no-logo
 	@echo "== types"   && $(BIN)/mypy
 	@echo "== tests"   && $(BIN)/pytest -q --durations=15 --durations-min=1
 
