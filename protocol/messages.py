@@ -5,7 +5,7 @@ known is refused by name. Every length is bounded before anything is unpacked.
 """
 
 import zlib
-from typing import Annotated, TypeVar, cast
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -122,7 +122,7 @@ class _Head(msgspec.Struct, array_like=True):
 
 _encoder = msgspec.msgpack.Encoder()
 _head = msgspec.msgpack.Decoder(_Head)
-_decoders: dict[type[Message], msgspec.msgpack.Decoder[Message]] = {
+_decoders: dict[type[msgspec.Struct], msgspec.msgpack.Decoder[Any]] = {
     kind: msgspec.msgpack.Decoder(kind) for kind in (Entries, Pull, Status, Receipt, TableChange)
 }
 
@@ -141,10 +141,10 @@ def decode(kind: type[M], raw: bytes) -> M:
             raise MessageFromFuture(what, version, VERSION)
         if version < 1:
             raise MessageMalformed(what, f"version {version} never was")
-        message = _decoders[kind].decode(raw)
+        message: M = _decoders[kind].decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
         raise MessageMalformed(what, str(exc)) from exc
-    return cast("M", message)
+    return message
 
 
 def pack_up(message: Entries | Pull | Status) -> bytes:
