@@ -1,0 +1,176 @@
+"""Reads the terminal's settings once, completely: TOML, then the environment, all mistakes answered together."""
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final, TypeVar, get_type_hints
+
+import msgspec
+
+from edge.errors import ConfigInvalid
+from edge.forms import form, is_list, meaning
+from edge.settings import (
+    MOST_OF_A_KIND,
+    REPEATED,
+    SINGLE,
+    DoorSettings,
+    LinkSettings,
+    ReaderSettings,
+    Settings,
+    SignalSettings,
+    TerminalSettings,
+)
+
+DEFAULT_PATH: Final = Path("/etc/grindvakt/terminal.toml")
+EXIT_CONFIG: Final = 78  # EX_CONFIG of sysexits.h: systemd does not try again
+PREFIX: Final = "GRINDVAKT_"
+LARGEST_FILE: Final = 256 * 1024
+
+S = TypeVar("S", TerminalSettings, LinkSettings, SignalSettings, ReaderSettings, DoorSettings)
+
+
+def load(path: Path, environment: Mapping[str, str]) -> Settings:
+    """Read the file and what the environment overrides. Raises ConfigInvalid with every mistake there is."""
+    document = _document(path)
+    reading = _Reading(path.parent.absolute(), dict(_overrides(environment)))
+    reading.unknown_words(document)
+    terminal = reading.section("terminal", TerminalSettings, document.get("terminal", {}))
+    link = reading.section("link", LinkSettings, document.get("link", {}))
+    signals = reading.section("signals", SignalSettings, document.get("signals", {}))
+    readers = reading.sections("reader", ReaderSettings, document.get("reader", []))
+    doors = reading.sections("door", DoorSettings, document.get("door", []))
+    problems = [*reading.problems, *_contradictions(link, signals, readers, doors)]
+    if "reader" not in document:
+        problems.append("[[reader]] is missing: without a reader nobody can tap")
+    if problems or terminal is None or link is None or signals is None:
+        raise ConfigInvalid(path, problems)
+    return Settings(path, terminal, link, signals, tuple(readers), tuple(doors))
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LARGEST_FILE + 1)
+    except OSError as exc:
+        raise ConfigInvalid(path, [f"it cannot be read: {exc.strerror}"]) from exc
+    if len(raw) > LARGEST_FILE:
+        raise ConfigInvalid(path, [f"it is larger than {LARGEST_FILE} bytes, so it is hardly the right file"])
+    try:
+        return tomllib.loads(raw.decode())
+    except UnicodeDecodeError as exc:
+        raise ConfigInvalid(path, [f"it is not UTF-8 text: line {raw[: exc.start].count(10) + 1}"]) from exc
+    except tomllib.TOMLDecodeError as exc:
+        raise ConfigInvalid(path, [f"it is not TOML: {exc}"]) from exc
+
+
+def _overrides(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """("link.host", value) of every variable written as GRINDVAKT_LINK__HOST; the cloud's sections are not ours."""
+    for name, value in sorted(environment.items()):
+        section, separator, key = name.removeprefix(PREFIX).lower().partition("__")
+        if name.startswith(PREFIX) and separator and difflib.get_close_matches(section, [*SINGLE, *REPEATED], 1, 0.8):
+            yield f"{section}.{key}", value
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One pass over a document: paths are relative to `folder`, mistakes are gathered in `problems`."""
+
+    folder: Path
+    overrides: dict[str, str]
+    problems: list[str] = field(default_factory=list)
+
+    def unknown_words(self, document: Mapping[str, object]) -> None:
+        """Sections nobody reads, and variables that override nothing."""
+        for section in document.keys() - SINGLE.keys() - REPEATED.keys():
+            self.problems.append(f"[{section}] is no section{_nearest(section, [*SINGLE, *REPEATED])}")
+        possible = [f"{section}.{each.name}" for section, kind in SINGLE.items() for each in fields(kind)]
+        for key in self.overrides.keys() - set(possible):
+            nearest = _nearest(_variable(key), [_variable(name) for name in possible])
+            self.problems.append(f"environment {_variable(key)} overrides nothing{nearest}")
+
+    def sections(self, name: str, kind: type[S], given: object) -> list[S]:
+        """All sections [[name]] that are right."""
+        if not isinstance(given, list):
+            self.problems.append(f"{name} must be written as [[{name}]], once for each")
+            return []
+        if len(given) > MOST_OF_A_KIND:
+            self.problems.append(f"[[{name}]] is there {len(given)} times, at most {MOST_OF_A_KIND} can be served")
+        read = [self.section(f"{name} {number}", kind, each) for number, each in enumerate(given, 1)]
+        return [each for each in read if each is not None]
+
+    def section(self, where: str, kind: type[S], given: object) -> S | None:
+        """The section as its dataclass, or None where something in it was wrong."""
+        if not isinstance(given, dict):
+            self.problems.append(f"{where} must be a section, written as [{where}]")
+            return None
+        before = len(self.problems)
+        hints = get_type_hints(kind, include_extras=True)
+        for key in given.keys() - hints.keys():
+            self.problems.append(f"{where}.{key} is no setting{_nearest(key, hints)}")
+        values: dict[str, Any] = {}
+        for each in fields(kind):
+            key, hint = f"{where}.{each.name}", hints[each.name]
+            if key in self.overrides:
+                text = self.overrides[key]
+                values[each.name] = self._value(_variable(key), text.split(",") if is_list(hint) else text, hint, False)
+            elif each.name in given:
+                values[each.name] = self._value(key, given[each.name], hint, True)
+            elif each.default is MISSING:
+                self.problems.append(f"{key} is missing: {meaning(hint)}")
+        return kind(**values) if len(self.problems) == before else None
+
+    def _value(self, label: str, given: object, hint: Any, strict: bool) -> object:
+        try:
+            return msgspec.convert(given, hint, strict=strict, dec_hook=self._path)
+        except (msgspec.ValidationError, NotImplementedError):
+            self.problems.append(f"{label} = {_shortened(given)} does not fit: expected {form(hint)}")
+            return None
+
+    def _path(self, kind: type, given: object) -> object:
+        if kind is Path and isinstance(given, str) and given:
+            return self.folder / given
+        raise NotImplementedError
+
+
+def _variable(key: str) -> str:
+    return PREFIX + key.replace(".", "__").upper()
+
+
+def _nearest(word: str, possible: Iterable[str]) -> str:
+    """`; did you mean X?`, or what there is to choose from."""
+    known = sorted(possible)
+    close = difflib.get_close_matches(word, known, 1)
+    return f"; did you mean {close[0]}?" if close else f"; there are {', '.join(known)}"
+
+
+def _shortened(given: object) -> str:
+    shown = repr(given)
+    return shown if len(shown) <= 60 else f"{shown[:59]}…"
+
+
+def _contradictions(
+    link: LinkSettings | None, signals: SignalSettings | None, readers: list[ReaderSettings], doors: list[DoorSettings]
+) -> Iterator[str]:
+    """What is right by itself and wrong together."""
+    if link is not None and not (link.signing_keys or link.signing_key_files):
+        yield "link.signing_keys is missing: without the cloud's public key nothing from it can be believed"
+    yield from _twice("reader", "name", [reader.name for reader in readers])
+    yield from _twice("door", "name", [door.name for door in doors])
+    lights = [] if signals is None else [signals.red, signals.green, signals.buzzer]
+    if signals is not None and signals.kind == "gpio" and None in lights:
+        yield "signals.red, signals.green and signals.buzzer are all needed where signals.kind is gpio"
+    yield from _twice(
+        "signals or door", "pin", [pin for pin in [*lights, *(door.pin for door in doors)] if pin is not None]
+    )
+    for reader in readers:
+        if reader.kind == "serial" and reader.device is None:
+            yield f"reader {reader.name} is serial and has no device: give its port, as /dev/serial/by-id/…"
+        if reader.kind != "serial" and reader.device is not None:
+            yield f"reader {reader.name} is {reader.kind} and has a device: only a serial reader has one"
+
+
+def _twice(section: str, key: str, values: list[Any]) -> Iterator[str]:
+    for value in sorted({value for value in values if values.count(value) > 1}):
+        yield f"{section}.{key} = {value!r} stands more than once: each needs its own"

@@ -1,0 +1,105 @@
+"""Everything a terminal can be told: the sections of terminal.toml, with bounds, defaults and meaning."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta
+
+from protocol.decision import ReaderDirection
+from protocol.errors import TerminalId
+
+Name = Annotated[str, Meta(pattern="^[a-z0-9-]{1,40}$", extra={"form": "a-z, 0-9 and hyphen, at most 40 characters"})]
+Pin = Annotated[int, Meta(ge=0, le=27)]
+PublicKey = Annotated[bytes, Meta(min_length=32, max_length=32, extra={"form": "base64 of the 32 raw bytes"})]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TerminalSettings:
+    """Section [terminal]: what this terminal is called and where it keeps its state."""
+
+    id: Annotated[
+        TerminalId,
+        Meta(
+            pattern="^[a-z0-9-]{1,40}$",
+            extra={"form": "a-z, 0-9 and hyphen, at most 40 characters"},
+            description="the terminal's lasting name, the same as in its certificate",
+        ),
+    ]
+    state_dir: Annotated[Path, Meta(description="folder of ledger and tables")] = Path("/var/lib/grindvakt")
+    runtime_dir: Annotated[Path, Meta(description="folder of the local socket")] = Path("/run/grindvakt")
+    repeat_seconds: Annotated[
+        float, Meta(ge=0, le=60, description="how long the same card at the same reader counts as the same tap")
+    ] = 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkSettings:
+    """Section [link]: how to reach the broker, and whose word counts. The files may come later than the daemon."""
+
+    host: Annotated[str, Meta(min_length=1, max_length=253, description="the broker's name or address")]
+    port: Annotated[int, Meta(ge=1, le=65535, description="the broker's port for mutual TLS")] = 8883
+    ca: Annotated[Path, Meta(description="certificate of the authority that the broker must be signed by")]
+    certificate: Annotated[Path, Meta(description="this terminal's certificate")]
+    key: Annotated[Path, Meta(description="the private key of that certificate")]
+    signing_keys: Annotated[
+        tuple[PublicKey, ...], Meta(max_length=4, description="the cloud's public Ed25519 keys, in base64")
+    ] = ()
+    signing_key_files: Annotated[
+        tuple[Path, ...], Meta(max_length=4, description="files that hold such keys, in base64")
+    ] = ()
+    retry_max_seconds: Annotated[
+        float, Meta(ge=1, le=3600, description="the longest pause between two attempts to connect")
+    ] = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderSettings:
+    """Section [[reader]], once for each: what cards are held against."""
+
+    name: Annotated[Name, Meta(description="what the reader is called in ledger, log and portal")]
+    kind: Annotated[Literal["pcsc", "serial", "simulated"], Meta(description="what it speaks")]
+    direction: Annotated[ReaderDirection, Meta(description="which way it is mounted for")] = ReaderDirection.TOGGLE
+    device: Annotated[Path | None, Meta(description="serial: the port, by its stable name in /dev/serial/by-id")] = None
+    pcsc: Annotated[str | None, Meta(description="pcsc: the reader's name or a part of it; none takes the first")] = (
+        None
+    )
+    profile: Annotated[Literal["line-hex"], Meta(description="serial: what its bytes look like")] = "line-hex"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoorSettings:
+    """Section [[door]], once for each: a way through with a lock."""
+
+    name: Annotated[Name, Meta(description="what the door is called in ledger, log and portal")]
+    kind: Annotated[Literal["relay"], Meta(description="what moves the lock")] = "relay"
+    pin: Annotated[Pin, Meta(description="the relay's GPIO number (BCM)")]
+    access_seconds: Annotated[float, Meta(ge=0.5, le=60, description="how long a granted tap keeps it open")] = 5.0
+    active_high: Annotated[bool, Meta(description="whether a high level opens the lock")] = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalSettings:
+    """Section [signals]: the lights and the buzzer."""
+
+    kind: Annotated[Literal["gpio", "simulated"], Meta(description="real pins, or a file of them in state_dir")]
+    red: Annotated[Pin | None, Meta(description="the red light's GPIO number (BCM)")] = None
+    green: Annotated[Pin | None, Meta(description="the green light's GPIO number (BCM)")] = None
+    buzzer: Annotated[Pin | None, Meta(description="the buzzer's GPIO number (BCM)")] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything a terminal is told; `path` is the file it came from."""
+
+    path: Path
+    terminal: TerminalSettings
+    link: LinkSettings
+    signals: SignalSettings
+    readers: tuple[ReaderSettings, ...]
+    doors: tuple[DoorSettings, ...]
+
+
+SINGLE: Final = {"terminal": TerminalSettings, "link": LinkSettings, "signals": SignalSettings}
+REPEATED: Final = {"reader": ReaderSettings, "door": DoorSettings}
+MOST_OF_A_KIND: Final = 32  # a status message carries at most so many
