@@ -72,5 +72,30 @@ class PinsFault(TerminalError):
     """The outputs for lights and locks cannot be used."""
 
 
+class PinsUnavailable(PinsFault):
+    """The pins could not be taken at start."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the pins cannot be used: {reason}; compare the pin numbers of the settings with the wiring")
+
+
+class PinFailed(PinsFault):
+    """A pin that was taken could not be set."""
+
+    def __init__(self, pin: str, reason: str) -> None:
+        self.pin = pin
+        self.reason = reason
+        super().__init__(f"pin {pin} was not set: {reason}; restart the daemon, and if it stays so look at the wiring")
+
+
+class DoorUnguarded(TerminalError):
+    """A door is not opened, since nothing would make sure that it closes."""
+
+    def __init__(self, door: str) -> None:
+        self.door = door
+        super().__init__(f"door {door} stays locked: its guard does not run; restart the daemon")
+
+
 class LinkFault(TerminalError):
     """The connection to the cloud cannot be made or was lost; taps go on without it."""

@@ -1,0 +1,63 @@
+"""What every card reader is to the terminal: it is started, it reports what it sees, it is stopped."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from protocol.cards import CardId
+
+
+@dataclass(frozen=True, slots=True)
+class CardSeen:
+    """A card came into a reader's field; said once, however long it stays there."""
+
+    card: CardId
+    reader: str
+
+
+@dataclass(frozen=True, slots=True)
+class CardUnread:
+    """Something came into the field and could not be read; `why` is a phrase for log and portal."""
+
+    reader: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderLost:
+    """The reader does not answer any more; it is looked for until it is back."""
+
+    reader: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderBack:
+    """A reader that was lost answers again."""
+
+    reader: str
+
+
+Sighting = CardSeen | CardUnread | ReaderLost | ReaderBack
+
+
+class Reader(Protocol):
+    """A card reader. It reports from a thread of its own, so `seen` must be safe to call from any thread.
+
+    `start` returns at once, also when the reader is not there: that is reported as ReaderLost, and ReaderBack follows.
+    After `stop` has returned nothing is reported any more.
+    """
+
+    @property
+    def name(self) -> str:
+        """What the settings call it."""
+
+    @property
+    def is_there(self) -> bool:
+        """Says whether it answers now."""
+
+    def start(self, seen: Callable[[Sighting], None]) -> None:
+        """Begin to watch, and report to `seen`."""
+
+    def stop(self) -> None:
+        """End watching and let go of the device."""
