@@ -83,10 +83,10 @@ class _Reading:
 
     def unknown_words(self, document: Mapping[str, object]) -> None:
         """Sections nobody reads, and variables that override nothing."""
-        for section in document.keys() - SINGLE.keys() - REPEATED.keys():
+        for section in sorted(document.keys() - SINGLE.keys() - REPEATED.keys()):
             self.problems.append(f"[{section}] is no section{_nearest(section, [*SINGLE, *REPEATED])}")
         possible = [f"{section}.{each.name}" for section, kind in SINGLE.items() for each in fields(kind)]
-        for key in self.overrides.keys() - set(possible):
+        for key in sorted(self.overrides.keys() - set(possible)):
             nearest = _nearest(_variable(key), [_variable(name) for name in possible])
             self.problems.append(f"environment {_variable(key)} overrides nothing{nearest}")
 
@@ -107,7 +107,7 @@ class _Reading:
             return None
         before = len(self.problems)
         hints = get_type_hints(kind, include_extras=True)
-        for key in given.keys() - hints.keys():
+        for key in sorted(given.keys() - hints.keys()):
             self.problems.append(f"{where}.{key} is no setting{_nearest(key, hints)}")
         values: dict[str, Any] = {}
         for each in fields(kind):
@@ -159,11 +159,7 @@ def _contradictions(
     yield from _twice("reader", "name", [reader.name for reader in readers])
     yield from _twice("door", "name", [door.name for door in doors])
     lights = [] if signals is None else [signals.red, signals.green, signals.buzzer]
-    if signals is not None and signals.kind == "gpio" and None in lights:
-        yield "signals.red, signals.green and signals.buzzer are all needed where signals.kind is gpio"
-    yield from _twice(
-        "signals or door", "pin", [pin for pin in [*lights, *(door.pin for door in doors)] if pin is not None]
-    )
+    yield from _twice("signals and door", "pin", [*lights, *(door.pin for door in doors)])
     for reader in readers:
         if reader.kind == "serial" and reader.device is None:
             yield f"reader {reader.name} is serial and has no device: give its port, as /dev/serial/by-id/…"

@@ -83,9 +83,9 @@ class SignalSettings:
     """Section [signals]: the lights and the buzzer."""
 
     kind: Annotated[Literal["gpio", "simulated"], Meta(description="real pins, or a file of them in state_dir")]
-    red: Annotated[Pin | None, Meta(description="the red light's GPIO number (BCM)")] = None
-    green: Annotated[Pin | None, Meta(description="the green light's GPIO number (BCM)")] = None
-    buzzer: Annotated[Pin | None, Meta(description="the buzzer's GPIO number (BCM)")] = None
+    red: Annotated[Pin, Meta(description="the red light's GPIO number (BCM)")] = 17
+    green: Annotated[Pin, Meta(description="the green light's GPIO number (BCM)")] = 27
+    buzzer: Annotated[Pin, Meta(description="the buzzer's GPIO number (BCM)")] = 22
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,152 @@
+"""The Unix socket by which the commands on this machine ask the daemon: a JSON object per line, an answer per line."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from edge.errors import DaemonUnreachable, RequestRefused, StateUnusable, TerminalError
+from edge.events import Event
+from protocol.errors import ProtocolError
+
+FILE_NAME: Final = "terminal.sock"
+LONGEST_LINE: Final = 4096
+LONGEST_ANSWER: Final = 1024 * 1024
+MOST_CONNECTIONS: Final = 16
+PATIENCE: Final = 10.0
+"""Seconds that either side waits for the other's line."""
+
+_log = structlog.get_logger()
+
+
+class AskStatus(msgspec.Struct, frozen=True, tag_field="ask", tag="status", forbid_unknown_fields=True):
+    """How is the terminal?"""
+
+
+class AskTap(msgspec.Struct, frozen=True, tag_field="ask", tag="tap", forbid_unknown_fields=True):
+    """Hold a card against a simulated reader; without `reader` against the first."""
+
+    card: str
+    reader: str | None = None
+
+
+Request = AskStatus | AskTap
+Answer = dict[str, Any]
+
+
+class _Reply(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Either the answer, or why there is none."""
+
+    answer: Answer | None = None
+    refused: str | None = None
+
+
+_encoder = msgspec.json.Encoder()
+_requests: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
+_replies = msgspec.json.Decoder(_Reply)
+
+
+def decode_request(line: bytes) -> Request:
+    """Read a request. Raises RequestRefused, saying what was expected."""
+    try:
+        return _requests.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+        raise RequestRefused(f'not a request: {exc}; ask for {{"ask":"status"}} or {{"ask":"tap","card":…}}') from exc
+
+
+class LocalSocket:
+    """Serves the socket; `respond` gives the answer to a request, or raises a TerminalError or ProtocolError."""
+
+    def __init__(self, path: Path, respond: Callable[[Request], Awaitable[Answer]]) -> None:
+        self._path = path
+        self._respond = respond
+        self._connections = 0
+
+    async def run(self) -> None:
+        """Serve until cancelled. Raises StateUnusable when the socket cannot be made."""
+        try:
+            server = await asyncio.start_unix_server(self._serve, sock=_bound(self._path), limit=LONGEST_LINE)
+        except OSError as exc:
+            raise StateUnusable(self._path, exc.strerror or str(exc)) from exc
+        try:
+            async with server:
+                await server.serve_forever()
+        finally:
+            self._path.unlink(missing_ok=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._connections += 1
+        try:
+            if self._connections > MOST_CONNECTIONS:
+                await _send(writer, _Reply(refused=f"{MOST_CONNECTIONS} others are connected; try again"))
+                return
+            while await self._answer_line(reader, writer):
+                pass
+        except (OSError, TimeoutError):  # the asker went away or says nothing: that is its business
+            return
+        finally:
+            self._connections -= 1
+            writer.close()
+
+    async def _answer_line(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Answer one line; False when there will be no other."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                line = await reader.readline()
+        except ValueError:  # asyncio's word for a line over the limit
+            await _send(writer, _Reply(refused=f"a line is at most {LONGEST_LINE} bytes"))
+            return False
+        if not line:
+            return False
+        try:
+            reply = _Reply(answer=await self._respond(decode_request(line)))
+        except (TerminalError, ProtocolError) as refusal:
+            _log.warning(Event.REQUEST_REFUSED, why=str(refusal))
+            reply = _Reply(refused=str(refusal))
+        await _send(writer, reply)
+        return True
+
+
+async def _send(writer: asyncio.StreamWriter, reply: _Reply) -> None:
+    writer.write(_encoder.encode(reply) + b"\n")
+    async with asyncio.timeout(PATIENCE):
+        await writer.drain()
+
+
+def _bound(path: Path) -> socket.socket:
+    """A socket that owner and group may use; one left by a killed daemon is replaced (the state's lock is ours)."""
+    path.unlink(missing_ok=True)
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    umask = os.umask(0o117)
+    try:
+        bound.bind(str(path))
+    except OSError:
+        bound.close()
+        raise
+    finally:
+        os.umask(umask)
+    return bound
+
+
+def ask(path: Path, request: Request) -> Answer:
+    """Ask the running daemon, from another process. Raises DaemonUnreachable, RequestRefused."""
+    try:
+        with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as connection:
+            connection.settimeout(PATIENCE)
+            connection.connect(str(path))
+            connection.sendall(_encoder.encode(request) + b"\n")
+            with connection.makefile("rb") as stream:
+                reply = _replies.decode(stream.readline(LONGEST_ANSWER))
+    except OSError as exc:
+        raise DaemonUnreachable(path, exc.strerror or str(exc)) from exc
+    except msgspec.MsgspecError as exc:
+        raise DaemonUnreachable(path, "its answer was cut off") from exc
+    if reply.answer is None:
+        raise RequestRefused(reply.refused or "the daemon gave no reason; look at its log")
+    return reply.answer
