@@ -1,0 +1,1 @@
+"""The daemon on the terminal and the installer's command `grindvakt`; start reading in `edge.terminal`."""

@@ -61,6 +61,53 @@ class LedgerFault(TerminalError):
     """The ledger cannot be used: nothing turns green until it can."""
 
 
+class LedgerUnusable(LedgerFault):
+    """The ledger's file could not be read or written; what was being recorded is not in it."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(
+            f"the ledger {path} cannot be used: {reason}; "
+            "look for a full or failing disk (`df`, `dmesg`) and keep the file"
+        )
+
+
+class LedgerForeign(LedgerFault):
+    """The ledger was begun by a terminal of another name; its chain cannot be continued by this one."""
+
+    def __init__(self, path: Path, owner: str, terminal: str) -> None:
+        self.path = path
+        self.owner = owner
+        super().__init__(
+            f"the ledger {path} belongs to terminal {owner}, this one is {terminal}; correct the id in [terminal], "
+            "or give this terminal its own state_dir"
+        )
+
+
+class FileTooNew(LedgerFault):
+    """A state file written by a later version of this program."""
+
+    def __init__(self, path: Path, version: int, known: int) -> None:
+        self.path = path
+        self.version = version
+        super().__init__(
+            f"{path} is of version {version}, this program knows up to {known}; "
+            "install the version that wrote it, or a later one"
+        )
+
+
+class TablesUnusable(TerminalError):
+    """A change of the tables could not be written; what counted before it still does."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(
+            f"the tables {path} cannot be written: {reason}; look for a full or failing disk (`df`, `dmesg`)"
+        )
+
+
 # --- the terminal's parts and surroundings --------------------------------------------------------------------------
 
 

@@ -18,3 +18,14 @@ class Event(StrEnum):
 
     READER_LOST = "reader.lost"
     READER_RETURNED = "reader.returned"
+
+    RECEIPT_REFUSED = "receipt.refused"
+    RECEIPT_LOWERED = "receipt.lowered"
+    TABLE_APPLIED = "table.applied"
+    TABLE_FAILED = "table.failed"
+    TABLES_DISCARDED = "tables.discarded"
+    LINK_CONNECTED = "link.connected"
+    LINK_LOST = "link.lost"
+    LINK_DELAYED = "link.delayed"
+    BATCH_REPEATED = "batch.repeated"
+    MESSAGE_REFUSED = "message.refused"

@@ -1,0 +1,312 @@
+"""The ledger: every entry of this terminal, durable before anybody sees green, chained and never changed (DESIGN 7)."""
+
+import secrets
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+from edge.clock import Clock
+from edge.errors import LedgerForeign, LedgerUnusable
+from edge.events import Event
+from edge.storage import open_file
+from protocol.clock import ClockQuality
+from protocol.entries import (
+    LEDGER_BYTES,
+    SALT_BYTES,
+    VERSION,
+    Fact,
+    Payload,
+    Tap,
+    check_link,
+    decode_payload,
+    digest,
+    encode_payload,
+    genesis,
+    link,
+)
+from protocol.errors import ChainBroken, ProtocolError, TerminalId
+from protocol.messages import VERSION as MESSAGE_VERSION
+from protocol.messages import Entries, Receipt
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+    from edge.ledger_inspection import Verified
+
+CHECKED_AT_START: Final = 100
+LARGEST_BATCH_BYTES: Final = 512 * 1024
+LOOKED_BACK: Final = 100_000  # entries; only reached where no clock was ever trusted
+PAGE: Final = 500
+
+_log: FilteringBoundLogger = structlog.get_logger()
+
+_ENTRIES_FROM: Final = """
+    SELECT entry.seq, entry.digest, entry.hash, payload.bytes FROM entry LEFT JOIN payload USING (seq)
+    WHERE entry.seq >= ? ORDER BY entry.seq LIMIT ?"""
+_NEWEST_BELOW: Final = "SELECT seq, bytes FROM payload WHERE seq < ? ORDER BY seq DESC LIMIT ?"
+
+_GUARDS: Final = """
+CREATE TRIGGER IF NOT EXISTS entry_never_changes BEFORE UPDATE ON entry
+    BEGIN SELECT RAISE(ABORT, 'an entry never changes'); END;
+CREATE TRIGGER IF NOT EXISTS entry_never_goes BEFORE DELETE ON entry
+    BEGIN SELECT RAISE(ABORT, 'an entry never goes'); END;
+CREATE TRIGGER IF NOT EXISTS entry_only_follows BEFORE INSERT ON entry WHEN NEW.seq <= (SELECT max(seq) FROM entry)
+    BEGIN SELECT RAISE(ABORT, 'an entry only follows the last'); END;
+CREATE TRIGGER IF NOT EXISTS payload_never_changes BEFORE UPDATE ON payload
+    BEGIN SELECT RAISE(ABORT, 'a payload never changes'); END;
+CREATE TRIGGER IF NOT EXISTS payload_goes_after_receipt BEFORE DELETE ON payload
+    WHEN OLD.seq > coalesce((SELECT upto FROM receipt), 0)
+    BEGIN SELECT RAISE(ABORT, 'a payload without a receipt stays'); END;
+CREATE TRIGGER IF NOT EXISTS payload_only_follows BEFORE INSERT ON payload
+    WHEN NEW.seq <= (SELECT max(seq) FROM payload)
+    BEGIN SELECT RAISE(ABORT, 'a payload only follows the last'); END;
+CREATE TRIGGER IF NOT EXISTS ledger_never_changes BEFORE UPDATE ON ledger
+    BEGIN SELECT RAISE(ABORT, 'a ledger keeps its name'); END;
+CREATE TRIGGER IF NOT EXISTS ledger_never_goes BEFORE DELETE ON ledger
+    BEGIN SELECT RAISE(ABORT, 'a ledger keeps its name'); END;
+"""
+
+
+def _first(db: "Database") -> None:
+    tables: dict[str, dict[str, type]] = {
+        "ledger": {"only": int, "id": bytes, "terminal": str},
+        "receipt": {"only": int, "upto": int, "hash": bytes},
+        "entry": {"seq": int, "digest": bytes, "hash": bytes},
+        "payload": {"seq": int, "bytes": bytes},
+    }
+    for name, columns in tables.items():
+        key, *rest = columns
+        db.create_table(name, columns, pk=key, not_null=set(rest), strict=True, if_not_exists=True)
+    db.conn.executescript(_GUARDS)
+
+
+MIGRATIONS: Final = (_first,)
+
+
+class Ledger:
+    """One terminal's ledger, used by one thread. What `append` returned survives a power cut."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, terminal: TerminalId) -> None:
+        self.path = path
+        self.terminal = terminal
+        self._connection = connection
+        self._execute = connection.execute
+        self.id = self._identity()
+        self.last_seq, self.last_hash = 0, genesis(terminal, self.id)
+        self._read_end()
+        row = self._execute("SELECT upto FROM receipt").fetchone()
+        self.receipted: int = row[0] if row else 0
+        self._saved = self.receipted
+
+    @classmethod
+    def open(cls, path: Path, terminal: TerminalId, clock: Clock) -> "Ledger":
+        """Open or begin a ledger, check the end of its chain, and record that the terminal started.
+
+        Raises LedgerUnusable, LedgerForeign, FileTooNew, ChainBroken.
+        """
+        try:
+            connection = open_file(path, MIGRATIONS, "FULL")
+        except sqlite3.Error as exc:
+            raise LedgerUnusable(path, str(exc)) from exc
+        try:
+            ledger = cls(path, connection, terminal)
+            ledger._check_end()
+            if not ledger.last_seq:
+                ledger.append(_fact(clock, "ledger.opened", {"ledger": ledger.id.hex()}))
+            ledger.append(_fact(clock, "terminal.started", {}))
+        except sqlite3.Error as exc:
+            connection.close()
+            raise LedgerUnusable(path, str(exc)) from exc
+        except BaseException:
+            connection.close()
+            raise
+        return ledger
+
+    def append(self, payload: Payload) -> int:
+        """Record something; its number is returned when it is durable. Raises LedgerUnusable: no green then."""
+        raw = encode_payload(payload)
+        seq = self.last_seq + 1
+        payload_digest = digest(raw)
+        hashed = link(self.last_hash, seq, payload_digest)
+        execute = self._execute
+        try:
+            execute("BEGIN IMMEDIATE")
+            execute("INSERT INTO entry VALUES (?, ?, ?)", (seq, payload_digest, hashed))
+            execute("INSERT INTO payload VALUES (?, ?)", (seq, raw))
+            execute("COMMIT")
+        except sqlite3.Error as exc:
+            self._abandon()
+            raise LedgerUnusable(self.path, str(exc)) from exc
+        self.last_seq, self.last_hash = seq, hashed
+        return seq
+
+    def hash_at(self, seq: int) -> bytes:
+        """The chain's hash at an entry; 0 is the beginning. Raises IndexError where there is no such entry."""
+        if seq == self.last_seq:
+            return self.last_hash
+        if seq == 0:
+            return genesis(self.terminal, self.id)
+        row = self._execute("SELECT hash FROM entry WHERE seq = ?", (seq,)).fetchone()
+        if row is None:
+            raise IndexError(seq)
+        found: bytes = row[0]
+        return found
+
+    def note_receipt(self, receipt: Receipt) -> bool:
+        """Take the cloud's word for what it has, if it speaks of this very chain; less than before counts too.
+
+        Kept in memory until `save_receipt`: a receipt that is forgotten only makes entries travel twice.
+        """
+        objection = self._objection(receipt)
+        if objection is None:
+            self.receipted = receipt.upto
+            return True
+        _log.warning(
+            Event.RECEIPT_REFUSED, why=objection, ledger=receipt.ledger.hex(), upto=receipt.upto, kept=self.receipted
+        )
+        return False
+
+    def save_receipt(self) -> None:
+        """Make the newest receipt durable: from then on, what it covers may be purged. Raises LedgerUnusable."""
+        upto = self.receipted
+        if upto == self._saved:
+            return
+        with self._translated():
+            self._execute("INSERT OR REPLACE INTO receipt VALUES (1, ?, ?)", (upto, self.hash_at(upto)))
+        self._saved = upto
+
+    def batch(self, after: int, most: int) -> Entries | None:
+        """The entries that follow `after`, ready to send, or None where there are none. Raises LedgerUnusable."""
+        if after >= self.last_seq:
+            return None
+        with self._translated():
+            rows = self._execute(_ENTRIES_FROM, (max(after, 1), most + (after > 0))).fetchall()
+        previous = rows.pop(0)[2] if after else genesis(self.terminal, self.id)
+        payloads: list[bytes] = []
+        size, last_hash = 0, previous
+        for _, _, entry_hash, raw in rows:
+            if raw is None or (payloads and size + len(raw) > LARGEST_BATCH_BYTES):
+                break
+            payloads.append(raw)
+            size += len(raw)
+            last_hash = entry_hash
+        if not payloads:
+            return None
+        return Entries(MESSAGE_VERSION, self.id, after + 1, previous, tuple(payloads), last_hash)
+
+    @property
+    def oldest_unsent(self) -> int | None:
+        """When the first entry without a receipt was registered, in microseconds UTC by the clock of then."""
+        if self.receipted >= self.last_seq:
+            return None
+        with self._translated():
+            row = self._execute("SELECT bytes FROM payload WHERE seq = ?", (self.receipted + 1,)).fetchone()
+        return decode_payload(row[0]).registered_at if row else None
+
+    def tail(self, most: int) -> list[tuple[int, Payload]]:
+        """The newest entries, oldest first. Raises LedgerUnusable, ProtocolError."""
+        with self._translated():
+            rows = self._execute(_NEWEST_BELOW, (self.last_seq + 1, most)).fetchall()
+        return [(seq, decode_payload(raw)) for seq, raw in reversed(rows)]
+
+    def taps_since(self, utc: int) -> Iterator[Tap]:
+        """The taps at or after a time, in the order of the ledger. Raises LedgerUnusable.
+
+        Looking back ends at an older entry whose clock was trusted: what an untrusted one says ends nothing.
+        """
+        taps: list[Tap] = []
+        for payload in self._backwards():
+            if payload.registered_at < utc and payload.clock_quality is not ClockQuality.UNTRUSTED:
+                break
+            if isinstance(payload, Tap) and payload.occurred_at >= utc:
+                taps.append(payload)
+        return reversed(taps)
+
+    def verify(self, progress: Callable[[int, int], None]) -> "Verified":
+        """Check the whole chain over a connection of its own, so that another thread may do it. Raises ChainBroken."""
+        from edge.ledger_inspection import LedgerInspection  # brings sqlite-utils, which a start does without
+
+        with LedgerInspection(self.path) as inspection:
+            return inspection.verify(progress)
+
+    def close(self) -> None:
+        """Save what is known of receipts and let the file go. Raises LedgerUnusable."""
+        try:
+            self.save_receipt()
+        finally:
+            self._connection.close()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as exc:
+            raise LedgerUnusable(self.path, str(exc)) from exc
+
+    def _identity(self) -> bytes:
+        """This ledger's name, made with the file. Raises LedgerForeign."""
+        row = self._execute("SELECT id, terminal FROM ledger").fetchone()
+        if row is None:
+            made = secrets.token_bytes(LEDGER_BYTES)
+            self._execute("INSERT INTO ledger VALUES (1, ?, ?)", (made, self.terminal))
+            return made
+        found: bytes = row[0]
+        if row[1] != self.terminal:
+            raise LedgerForeign(self.path, row[1], self.terminal)
+        return found
+
+    def _read_end(self) -> None:
+        row = self._execute("SELECT seq, hash FROM entry ORDER BY seq DESC LIMIT 1").fetchone()
+        self.last_seq, self.last_hash = row or (0, genesis(self.terminal, self.id))
+
+    def _check_end(self) -> None:
+        """Check the newest links of the chain, before anything is added to it. Raises ChainBroken."""
+        first = max(self.last_seq - CHECKED_AT_START, 0)
+        expected, previous = first + 1, self.hash_at(first)
+        for seq, payload_digest, entry_hash, raw in self._execute(_ENTRIES_FROM, (expected, CHECKED_AT_START)):
+            if seq != expected:
+                raise ChainBroken(expected, "it is missing")
+            check_link(previous, seq, payload_digest, entry_hash, raw)
+            expected, previous = seq + 1, entry_hash
+
+    def _abandon(self) -> None:
+        """Leave a failed transaction, ready for the next; what stands in the file counts."""
+        try:
+            if self._connection.in_transaction:
+                self._execute("ROLLBACK")
+            self._read_end()
+        except sqlite3.Error as exc:
+            _log.error(Event.LEDGER_FAILED, why=str(exc), then="the next entry is tried all the same")
+
+    def _objection(self, receipt: Receipt) -> str | None:
+        if receipt.ledger != self.id:
+            return "it is for another ledger"
+        if receipt.upto > self.last_seq:
+            return "it covers entries that are not here"
+        with self._translated():
+            expected = self.hash_at(receipt.upto)
+        return None if receipt.hash == expected else "its hash is not that of the chain here"
+
+    def _backwards(self) -> Iterator[Payload]:
+        """Newest first; an entry that this program cannot read is passed over."""
+        below = self.last_seq + 1
+        for _ in range(LOOKED_BACK // PAGE):
+            with self._translated():
+                rows = self._execute(_NEWEST_BELOW, (below, PAGE)).fetchall()
+            if not rows:
+                return
+            for _, raw in rows:
+                with suppress(ProtocolError):
+                    yield decode_payload(raw)
+            below = rows[-1][0]
+
+
+def _fact(clock: Clock, subject: str, details: dict[str, str]) -> Fact:
+    now = clock.read()
+    salt = secrets.token_bytes(SALT_BYTES)
+    return Fact(VERSION, now.utc, now.quality, now.boot_id, now.monotonic, now.utc, subject, details, salt)
