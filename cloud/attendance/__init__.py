@@ -1,0 +1,1 @@
+"""The entries that terminals sent, as they were recorded."""

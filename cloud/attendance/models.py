@@ -1,0 +1,66 @@
+"""The tables of entries as terminals recorded them, and of what could not be taken in."""
+
+from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from cloud.database import BigNumber, Model
+
+
+class Entry(Model):
+    """One entry of a terminal's ledger; rows are added, never changed. `id` is the order of arrival.
+
+    Times are microseconds UTC: `occurred_at` and `registered_at` by the terminal's clock, `received_at` by ours.
+    `kind`: tap, door or fact. What only a tap has is None for the others; ids may name what was deleted meanwhile.
+    """
+
+    __tablename__ = "entry"
+    __table_args__ = (UniqueConstraint("terminal", "ledger", "seq"), Index(None, "customer_id", "id"))
+
+    id: Mapped[int] = mapped_column(BigNumber, primary_key=True, autoincrement=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"))
+    terminal: Mapped[str]
+    ledger: Mapped[bytes]
+    seq: Mapped[int] = mapped_column(BigInteger)
+    digest: Mapped[bytes]
+    hash: Mapped[bytes]
+    payload: Mapped[bytes]
+    kind: Mapped[str]
+    occurred_at: Mapped[int] = mapped_column(BigInteger)
+    registered_at: Mapped[int] = mapped_column(BigInteger)
+    received_at: Mapped[int] = mapped_column(BigInteger)
+    clock_quality: Mapped[str]
+    card: Mapped[str | None]
+    person: Mapped[str | None]
+    company: Mapped[str | None]
+    project: Mapped[str | None]
+    reader: Mapped[str | None]
+    direction: Mapped[str | None]
+    outcome: Mapped[str | None]
+    reason: Mapped[str | None]
+
+
+class LedgerHead(Model):
+    """How far we durably have a ledger: entries 1 to `upto` without a gap, the chain's hash there being `hash`."""
+
+    __tablename__ = "ledger_head"
+
+    terminal: Mapped[str] = mapped_column(primary_key=True)
+    ledger: Mapped[bytes] = mapped_column(primary_key=True)
+    upto: Mapped[int] = mapped_column(BigInteger)
+    hash: Mapped[bytes]
+
+
+class Refused(Model):
+    """An entry kept aside with the reason, durably: it counts as received and is shown. `received_at`: microseconds."""
+
+    __tablename__ = "refused"
+    __table_args__ = (UniqueConstraint("terminal", "ledger", "seq", "hash"),)
+
+    id: Mapped[int] = mapped_column(BigNumber, primary_key=True, autoincrement=True)
+    terminal: Mapped[str]
+    ledger: Mapped[bytes]
+    seq: Mapped[int] = mapped_column(BigInteger)
+    hash: Mapped[bytes]
+    reason: Mapped[str]
+    payload: Mapped[bytes]
+    received_at: Mapped[int] = mapped_column(BigInteger)

@@ -1,0 +1,1 @@
+"""The companies that pay, each with its own projects, people and units."""

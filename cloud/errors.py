@@ -1,0 +1,121 @@
+"""What can go wrong in the cloud: each with its facts, a status for the web, a code for machines, and what to do."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+
+class CloudError(Exception):
+    """The root of everything the cloud itself reports."""
+
+    status = 500
+    code = "fault"
+
+
+# --- the operator's: settings, database, broker ---------------------------------------------------------------------
+
+
+class ConfigInvalid(CloudError):
+    """Settings that cannot be used; `problems` holds every mistake found, each a whole sentence."""
+
+    code = "config_invalid"
+
+    def __init__(self, path: Path, problems: Sequence[str]) -> None:
+        self.path = path
+        self.problems = tuple(problems)
+        lines = "".join(f"\n  - {problem}" for problem in problems)
+        super().__init__(f"{path} cannot be used:{lines}\ncorrect it, then start `grindvakt-cloud serve` again")
+
+
+class DatabaseUnusable(CloudError):
+    """The database cannot be reached, or its address is none."""
+
+    status = 503
+    code = "database_unusable"
+
+    def __init__(self, shown: str, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"database {shown} cannot be used: {reason.strip()}; look at database_url and at the server")
+
+
+class DatabaseUnmigrated(CloudError):
+    """The tables are not those of this program."""
+
+    code = "database_unmigrated"
+
+    def __init__(self, held: str | None, wanted: str) -> None:
+        self.held = held
+        self.wanted = wanted
+        super().__init__(
+            f"the database is at {held or 'no version'}, this program needs {wanted}; make a backup, then run "
+            "`grindvakt-cloud migrate` (a database from a newer program needs that program)"
+        )
+
+
+class BrokerUnusable(CloudError):
+    """The embedded broker cannot run."""
+
+    code = "broker_unusable"
+
+
+class BrokerUnreachable(CloudError):
+    """The broker does not answer or refuses; what terminals hold stays with them until it does."""
+
+    code = "broker_unreachable"
+
+    def __init__(self, address: str, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"broker {address} cannot be reached: {reason}; it is tried again by itself")
+
+
+class KeyUnusable(CloudError):
+    """A key or certificate file that is missing, damaged or readable by others."""
+
+    code = "key_unusable"
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        super().__init__(f"{path} cannot be used: {reason}; restore it from a backup, or name the right file")
+
+
+# --- the caller's: what was asked cannot be done --------------------------------------------------------------------
+
+
+class NotFound(CloudError):
+    """Nothing of that id within what the account may see."""
+
+    status = 404
+    code = "not_found"
+
+    def __init__(self, what: str, key: str) -> None:
+        self.what = what
+        self.key = key
+        super().__init__(f"there is no {what} {key!r} here; look it up in the list again")
+
+
+class NotAllowed(CloudError):
+    """The account may not do this."""
+
+    status = 403
+    code = "not_allowed"
+
+    def __init__(self, act: str, who: str) -> None:
+        super().__init__(f"this account may not {act}; ask {who}")
+
+
+class Conflict(CloudError):
+    """What was asked does not fit with what is there."""
+
+    status = 409
+    code = "conflict"
+
+
+class FieldInvalid(CloudError):
+    """One field of what was asked is wrong; `field` says which, so that it can be marked."""
+
+    status = 400
+    code = "field_invalid"
+
+    def __init__(self, field: str, reason: str) -> None:
+        self.field = field
+        self.reason = reason
+        super().__init__(f"{field}: {reason}")

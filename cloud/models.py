@@ -1,0 +1,34 @@
+"""All tables together, for migrations and for who needs the whole picture: importing this registers every model."""
+
+from cloud.accounts.models import Account, Session
+from cloud.attendance.models import Entry, LedgerHead, Refused
+from cloud.audit.models import Audit
+from cloud.blocklist.models import Block
+from cloud.customers.models import Customer
+from cloud.database import Model
+from cloud.people.models import Card, CardIdentity, Company, Person
+from cloud.projects.models import Project, ProjectPerson
+from cloud.sync.models import TableHead, TableRow
+from cloud.units.models import Unit, UnitStatus
+
+__all__ = [
+    "Account",
+    "Audit",
+    "Block",
+    "Card",
+    "CardIdentity",
+    "Company",
+    "Customer",
+    "Entry",
+    "LedgerHead",
+    "Model",
+    "Person",
+    "Project",
+    "ProjectPerson",
+    "Refused",
+    "Session",
+    "TableHead",
+    "TableRow",
+    "Unit",
+    "UnitStatus",
+]

@@ -1,0 +1,1 @@
+"""People, the companies they work for and the cards they hold."""

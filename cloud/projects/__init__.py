@@ -1,0 +1,1 @@
+"""Construction projects and the people who belong to them."""

@@ -1,0 +1,1 @@
+"""The customers' terminals: where each is bound and how it is."""
