@@ -14,7 +14,11 @@ class Entry(Model):
     """
 
     __tablename__ = "entry"
-    __table_args__ = (UniqueConstraint("terminal", "ledger", "seq"), Index(None, "customer_id", "id"))
+    __table_args__ = (
+        UniqueConstraint("terminal", "ledger", "seq"),
+        Index(None, "customer_id", "occurred_at", "id"),  # the live page: the newest of a customer
+        Index(None, "occurred_at", "id"),  # and, for staff of ours, of all
+    )
 
     id: Mapped[int] = mapped_column(BigNumber, primary_key=True, autoincrement=True)
     customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"))

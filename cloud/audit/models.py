@@ -13,7 +13,7 @@ class Audit(Model):
     """One change: `action` is subject.past_participle, `subject` names the row. Rows are added, never changed."""
 
     __tablename__ = "audit"
-    __table_args__ = (Index(None, "subject", "id"),)
+    __table_args__ = (Index(None, "subject", "id"), Index(None, "action", "at"))
 
     id: Mapped[int] = mapped_column(BigNumber, primary_key=True, autoincrement=True)
     at: Mapped[datetime]
