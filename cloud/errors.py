@@ -119,3 +119,36 @@ class FieldInvalid(CloudError):
         self.field = field
         self.reason = reason
         super().__init__(f"{field}: {reason}")
+
+
+# --- the portal's ---------------------------------------------------------------------------------------------------
+
+
+class AssetMissing(CloudError):
+    """A style sheet or script that the pages need is not on this machine."""
+
+    code = "asset_missing"
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(f"{path} is missing; run `npm ci` there, or set node_modules to where the packages are")
+
+
+class LoginNeeded(CloudError):
+    """A page for accounts was asked for by nobody, or by a session that has ended."""
+
+    status = 401
+    code = "login_needed"
+
+    def __init__(self) -> None:
+        super().__init__("nobody is logged in here; log in first")
+
+
+class FormForged(CloudError):
+    """A form without the token of the session it should come from: perhaps another site sent it."""
+
+    status = 403
+    code = "form_forged"
+
+    def __init__(self) -> None:
+        super().__init__("the form does not carry this session's token; open the page again and send it from there")
