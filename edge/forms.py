@@ -28,7 +28,7 @@ def form(hint: Any) -> str:
     if get_origin(bare) in {Union, UnionType}:
         return form(next(each for each in get_args(bare) if each is not NoneType))
     if get_origin(bare) is tuple:
-        return f"a list of {form(get_args(bare)[0])}"
+        return f"a list, each {form(get_args(bare)[0])}"
     choices = get_args(bare) if get_origin(bare) is Literal else () if bare in WORDS else tuple(bare)
     if choices:
         return " or ".join(str(choice) for choice in choices)

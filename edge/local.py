@@ -88,7 +88,7 @@ class LocalSocket:
                 return
             while await self._answer_line(reader, writer):
                 pass
-        except (OSError, TimeoutError):  # the asker went away or says nothing: that is its business
+        except OSError:  # the asker went away or says nothing: that is its business
             return
         finally:
             self._connections -= 1

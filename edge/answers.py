@@ -1,0 +1,91 @@
+"""What a tap is answered: its verdict, its number in the ledger, how it is shown, and how it is written down."""
+
+import secrets
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from edge.signals import Pattern
+from protocol.cards import CardId
+from protocol.clock import ClockReading
+from protocol.decision import Denied, Direction, Enrolment, Facts, Granted, Reason, Verdict
+from protocol.entries import SALT_BYTES, VERSION, Outcome, Source, Tap
+
+SHOWN_FOR: Final = {
+    Reason.UNBOUND: Pattern.UNBOUND,
+    Reason.PROJECT_ENDED: Pattern.PROJECT_ENDED,
+    Reason.BLOCKED: Pattern.BLOCKED,
+    Reason.NOT_ENROLLED: Pattern.NOT_ENROLLED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A tap's answer; without a `seq` it could not be written down, and nothing was opened."""
+
+    verdict: Verdict
+    shown: Pattern
+    seq: int | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """Granted or denied; what is not in the ledger was not granted."""
+        return Outcome.DENIED if self.seq is None else outcome_of(self.verdict)
+
+
+def outcome_of(verdict: Verdict) -> Outcome:
+    """The verdict in the ledger's word."""
+    return Outcome.GRANTED if isinstance(verdict, Granted) else Outcome.DENIED
+
+
+def reason_of(verdict: Verdict) -> Reason | None:
+    """Why it was denied, or the remark on what was granted."""
+    return verdict.remark if isinstance(verdict, Granted) else verdict.reason
+
+
+def pattern_of(verdict: Verdict, enrolment: Enrolment | None, online: bool) -> Pattern:
+    """How a verdict that is written down looks; a grant that the cloud cannot hear of yet looks different."""
+    match verdict:
+        case Denied(reason):
+            return SHOWN_FOR[reason]
+        case Granted() if enrolment is None:
+            return Pattern.ADMITTED_WITHOUT_PERSON if online else Pattern.RECORDED_WITHOUT_PERSON_OFFLINE
+        case Granted(Direction.IN):
+            return Pattern.ADMITTED_IN if online else Pattern.RECORDED_IN_OFFLINE
+        case Granted():
+            return Pattern.ADMITTED_OUT if online else Pattern.RECORDED_OUT_OFFLINE
+        case _:
+            assert_never(verdict)
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """Everything that a tap's entry tells beside the verdict."""
+
+    card: CardId
+    reader: str
+    facts: Facts
+    at: ClockReading
+    tables: dict[str, int]
+
+    def entry(self, verdict: Verdict, registered_at: int) -> Tap:
+        """The tap as it is written down; `registered_at` is read just before."""
+        binding, enrolment = self.facts.binding, self.facts.enrolment
+        return Tap(
+            version=VERSION,
+            occurred_at=self.at.utc,
+            clock_quality=self.at.quality,
+            boot_id=self.at.boot_id,
+            monotonic=self.at.monotonic,
+            registered_at=registered_at,
+            card=str(self.card),
+            person=None if enrolment is None else enrolment.person,
+            company=None if enrolment is None else enrolment.company,
+            reader=self.reader,
+            direction=verdict.direction,
+            outcome=outcome_of(verdict),
+            reason=reason_of(verdict),
+            project=None if binding is None else binding.project,
+            tables=self.tables,
+            source=Source.CARD,
+            salt=secrets.token_bytes(SALT_BYTES),
+        )

@@ -1,0 +1,69 @@
+"""Takes what the readers report into the loop, has each sighting answered, and says what the lights show meanwhile."""
+
+import asyncio
+from typing import assert_never
+
+import structlog
+
+from edge.answers import Answer
+from edge.events import Event
+from edge.readers import CardSeen, CardUnread, ReaderBack, ReaderLost, Sighting
+from edge.signals import Pattern, Signals
+from edge.tables import Tables
+from edge.terminal import Terminal
+
+_log = structlog.get_logger()
+
+
+class Sightings:
+    """The one way from a reader's thread to the terminal."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, terminal: Terminal, signals: Signals, tables: Tables) -> None:
+        self._loop = loop
+        self._terminal = terminal
+        self._signals = signals
+        self._tables = tables
+        self._lost: set[str] = set()
+        self._ledger_works = True
+        self._awaited: dict[CardSeen, asyncio.Future[Answer]] = {}
+
+    def hand_over(self, sighting: Sighting) -> None:
+        """Give a sighting to the loop; a reader calls this from its own thread."""
+        self._loop.call_soon_threadsafe(self.take, sighting)
+
+    def answer_to(self, seen: CardSeen) -> asyncio.Future[Answer]:
+        """The answer that such a tap gets next; whoever waits for the same one shares it."""
+        return self._awaited.setdefault(seen, self._loop.create_future())
+
+    def take(self, sighting: Sighting) -> None:
+        """Answer a sighting, in the loop's thread."""
+        match sighting:
+            case CardSeen():
+                answer = self._terminal.tap(sighting)
+                self._ledger_works = answer.seq is not None
+                if (awaited := self._awaited.pop(sighting, None)) is not None and not awaited.done():
+                    awaited.set_result(answer)
+            case CardUnread(reader, why):
+                self._signals.show(Pattern.UNREAD)
+                _log.warning(Event.CARD_UNREAD, reader=reader, why=why)
+            case ReaderLost(reader, why):
+                self._lost.add(reader)
+                _log.error(Event.READER_LOST, reader=reader, why=why)
+            case ReaderBack(reader):
+                self._lost.discard(reader)
+                _log.info(Event.READER_RETURNED, reader=reader)
+            case _:
+                assert_never(sighting)
+        self.rest()
+
+    def rest(self) -> None:
+        """Show what holds when nobody taps: the worst that is wrong, or that all is ready."""
+        self._signals.rest(self.resting())
+
+    def resting(self) -> Pattern:
+        """The worst that is wrong now."""
+        if not self._ledger_works:
+            return Pattern.LEDGER_FAULT
+        if self._tables.binding is None:
+            return Pattern.UNBOUND
+        return Pattern.READER_FAULT if self._lost else Pattern.READY

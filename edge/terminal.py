@@ -1,0 +1,108 @@
+"""The tap, on one page: a card is seen, decided on, written down, shown, and maybe a lock moves.
+
+Start reading here. The order is the first promise of the product: green only once the entry is on disk.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from edge.answers import Answer, Occasion, pattern_of, reason_of
+from edge.clock import Clock
+from edge.doors import Door
+from edge.errors import DoorUnguarded, LedgerFault, PinsFault
+from edge.events import Event
+from edge.guard import RepeatGuard
+from edge.ledger import Ledger
+from edge.movements import Movements
+from edge.readers import CardSeen
+from edge.signals import Pattern, Signals
+from edge.tables import Tables
+from protocol.decision import Facts, Granted, ReaderDirection, Verdict, decide
+
+_log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Terminal:
+    """Answers taps one at a time in the loop's thread; `is_online` and `wake` are the link's."""
+
+    clock: Clock
+    ledger: Ledger
+    tables: Tables
+    movements: Movements
+    guard: RepeatGuard[Answer]
+    signals: Signals
+    doors: Mapping[str, Door]
+    directions: Mapping[str, ReaderDirection]
+    is_online: Callable[[], bool]
+    wake: Callable[[], None]
+
+    def tap(self, seen: CardSeen) -> Answer:
+        """Answer a card held against a reader. The order of these lines is a promise, and a test of that name."""
+        now = self.clock.read()
+        repeated = self.guard.repeated(seen.reader, seen.card, now.monotonic)
+        if repeated is not None:
+            return self._show_again(repeated, seen)
+        occasion = Occasion(seen.card, seen.reader, self._facts(seen), now, self.tables.versions)
+
+        verdict = decide(occasion.facts, now)  # 1. decide
+        entry = occasion.entry(verdict, self.clock.read().utc)
+        try:
+            seq = self.ledger.append(entry)  # 2. record: it is on disk when this returns
+        except LedgerFault as fault:
+            return self._show_fault(verdict, seen, fault)
+        answer = Answer(verdict, pattern_of(verdict, occasion.facts.enrolment, self.is_online()), seq)
+        self._show(answer.shown)  # 3. signal: the first light is on when this returns
+        took = self.clock.read().monotonic - now.monotonic
+        opened = self._open(verdict, seq)  # 4. open
+
+        self.movements.note(entry)
+        self.guard.note(seen.reader, seen.card, answer, now.monotonic)
+        self.wake()
+        words = {"direction": verdict.direction, "outcome": answer.outcome, "reason": reason_of(verdict)}
+        told = {"seq": seq, **_named(seen), **words, "shown": answer.shown, "opened": opened}
+        _log.info(Event.TAP_ANSWERED, **told, milliseconds=round(took / 1e6, 3))
+        return answer
+
+    def _facts(self, seen: CardSeen) -> Facts:
+        """What is known here of the card and of whoever holds it."""
+        binding = self.tables.binding
+        enrolment = self.tables.enrolment(seen.card)
+        movement = None if binding is None else self.movements.of(seen.card, enrolment, binding.project)
+        return Facts(binding, self.directions[seen.reader], enrolment, self.tables.blocked(seen.card), movement)
+
+    def _open(self, verdict: Verdict, seq: int) -> list[str]:
+        """Open the granted doors that are here, and say which they were; one that cannot be opened stays shut."""
+        opened = []
+        for name in verdict.doors if isinstance(verdict, Granted) else ():
+            try:
+                if name in self.doors:
+                    self.doors[name].open(f"tap {seq}")
+                    opened.append(name)
+            except (DoorUnguarded, PinsFault) as fault:
+                _log.error(Event.DOOR_FAILED, door=name, seq=seq, why=str(fault), then="the door stays shut")
+        return opened
+
+    def _show(self, pattern: Pattern) -> None:
+        try:
+            self.signals.show(pattern)
+        except PinsFault as fault:
+            _log.error(Event.SIGNAL_FAILED, pattern=pattern, why=str(fault), then="the tap counts without its light")
+
+    def _show_again(self, answer: Answer, seen: CardSeen) -> Answer:
+        """The same holding of a card: nothing new to write down, and no reason to move a lock."""
+        self._show(answer.shown)
+        _log.info(Event.TAP_REPEATED, seq=answer.seq, **_named(seen))
+        return answer
+
+    def _show_fault(self, verdict: Verdict, seen: CardSeen, fault: LedgerFault) -> Answer:
+        """Nothing is on disk, so nothing turns green and no lock moves; the next tap tries again."""
+        self._show(Pattern.LEDGER_FAULT)
+        _log.error(Event.LEDGER_FAILED, **_named(seen), why=str(fault), then="the next tap tries again")
+        return Answer(verdict, Pattern.LEDGER_FAULT)
+
+
+def _named(seen: CardSeen) -> dict[str, str]:
+    return {"reader": seen.reader, "card": seen.card.masked}
