@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Connection, DateTime, Dialect, Engine, Integer, MetaData, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, NoSuchModuleError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
@@ -127,6 +128,11 @@ def note(session: Session, topic: str) -> None:
 def kind_of(session: Session) -> str:
     """`sqlite` or `postgresql`."""
     return session.get_bind().dialect.name
+
+
+def insert_into(session: Session, model: type[Model]) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT that knows ON CONFLICT, which both databases write alike."""
+    return postgresql.insert(model) if kind_of(session) == POSTGRESQL else sqlite.insert(model)
 
 
 def _checked(url: str) -> URL:

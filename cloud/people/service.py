@@ -1,0 +1,134 @@
+"""What is done with people, companies and cards: taken in, and enrolled in projects."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from cloud.audit.service import Action, record
+from cloud.blocklist.service import extend
+from cloud.database import insert_into
+from cloud.errors import Conflict, FieldInvalid, NotFound
+from cloud.people.models import Card, CardIdentity, Company, Person
+from cloud.projects.models import Project, ProjectPerson
+from cloud.scope import Scope
+from cloud.sync.tables import drop, put
+from protocol.cards import CardId
+from protocol.decision import Enrolment
+from protocol.tables import Table, encode_value
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A company's or person's name and number; `country` says whose number it is."""
+
+    name: str
+    number: str
+    country: str = "SE"
+
+
+def add_company(session: Session, scope: Scope, now: datetime, customer_id: str, company: Identity) -> Company:
+    """Take a company in. Raises NotFound, FieldInvalid."""
+    _within(scope, customer_id)
+    added = Company(customer_id=customer_id, name=_named(company), org_number=company.number, country=company.country)
+    session.add(added)
+    session.flush()
+    record(session, scope, now, Action.COMPANY_CREATED, added.id, {"name": added.name})
+    return added
+
+
+def add_person(session: Session, scope: Scope, now: datetime, customer_id: str, person: Identity) -> Person:
+    """Take a person in. Raises NotFound, FieldInvalid."""
+    _within(scope, customer_id)
+    number = person.number or None
+    added = Person(customer_id=customer_id, name=_named(person), personal_number=number, country=person.country)
+    session.add(added)
+    session.flush()
+    record(session, scope, now, Action.PERSON_CREATED, added.id, {})
+    return added
+
+
+def add_card(
+    session: Session, scope: Scope, now: datetime, person: Person, company: Company, identities: tuple[CardId, ...]
+) -> Card:
+    """Give a person a card for a company, with all that readers may see of it. Raises NotFound, Conflict, FieldInvalid.
+
+    A card of which one identity is blocked is blocked by all of them.
+    """
+    _within(scope, person.customer_id)
+    if company.customer_id != person.customer_id:
+        raise NotFound("company", company.id)
+    _check_identities(session, person.customer_id, identities)
+    card = Card(customer_id=person.customer_id, person_id=person.id, company_id=company.id)
+    session.add(card)
+    session.flush()
+    names = [str(identity) for identity in dict.fromkeys(identities)]
+    session.add_all(CardIdentity(card_id=card.id, identity=name, customer_id=card.customer_id) for name in names)
+    session.flush()
+    extend(session, names)
+    record(session, scope, now, Action.CARD_CREATED, card.id, {"card": identities[0].masked})
+    return card
+
+
+def enrol(session: Session, scope: Scope, now: datetime, project_id: str, card_id: str) -> None:
+    """Let a card into a project: its terminals know the person and company from now on. Raises NotFound, Conflict."""
+    project, card = _pair(session, scope, project_id, card_id)
+    if project.ended_at is not None:
+        raise Conflict(f"project {project.name!r} has ended; choose one that runs")
+    if not card.active:
+        raise Conflict("this card is no longer active; give the person another")
+    row = {"project_id": project.id, "card_id": card.id}
+    session.execute(insert_into(session, ProjectPerson).values(row).on_conflict_do_nothing())
+    value = encode_value(Enrolment(card.person_id, card.company_id))
+    put(session, Table.ROSTER, project.id, dict.fromkeys(_keys(session, card), value))
+    record(session, scope, now, Action.CARD_ENROLLED, card.id, {"project": project.id})
+
+
+def withdraw(session: Session, scope: Scope, now: datetime, project_id: str, card_id: str) -> None:
+    """Take a card out of a project. Raises NotFound."""
+    project, card = _pair(session, scope, project_id, card_id)
+    held = session.get(ProjectPerson, (project.id, card.id))
+    if held is None:
+        raise NotFound("enrolment of card", card_id)
+    session.delete(held)
+    drop(session, Table.ROSTER, project.id, _keys(session, card))
+    record(session, scope, now, Action.CARD_WITHDRAWN, card.id, {"project": project.id})
+
+
+def _pair(session: Session, scope: Scope, project_id: str, card_id: str) -> tuple[Project, Card]:
+    project = session.scalar(scope.narrow(select(Project).where(Project.id == project_id), Project.customer_id))
+    if project is None:
+        raise NotFound("project", project_id)
+    card = session.scalar(scope.narrow(select(Card).where(Card.id == card_id), Card.customer_id))
+    if card is None or card.customer_id != project.customer_id:
+        raise NotFound("card", card_id)
+    return project, card
+
+
+def _keys(session: Session, card: Card) -> list[bytes]:
+    found = select(CardIdentity.identity).where(CardIdentity.card_id == card.id)
+    return [identity.encode() for identity in session.scalars(found)]
+
+
+def _within(scope: Scope, customer_id: str) -> None:
+    if not scope.covers(customer_id):
+        raise NotFound("customer", customer_id)
+
+
+def _named(given: Identity) -> str:
+    name = given.name.strip()
+    if not name or not name.isprintable():
+        raise FieldInvalid("name", "write a name")
+    return name
+
+
+def _check_identities(session: Session, customer_id: str, identities: tuple[CardId, ...]) -> None:
+    if not identities:
+        raise FieldInvalid("card", "a card has at least one identity; hold it against a reader")
+    if any(identity.is_random for identity in identities):
+        raise FieldInvalid("card", "this chip makes a new serial at each touch; enrol its PIV or printed number")
+    here = CardIdentity.customer_id == customer_id
+    taken = select(CardIdentity.card_id).where(here, CardIdentity.identity.in_([str(each) for each in identities]))
+    if session.scalar(taken.limit(1)) is not None:
+        raise Conflict("one of these identities belongs to another card already; look that card up")

@@ -1,0 +1,184 @@
+"""The one mechanism behind binding, roster and blocklist: versioned rows, and the changes between two versions.
+
+Who changes a table calls `put` or `drop` in the transaction of its own rows. A version covers so few rows that the way
+from any version to the newest can be told in messages of bounded size; a snapshot goes in numbered chunks.
+"""
+
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import sha256
+from itertools import groupby
+from operator import itemgetter
+from typing import Final
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from cloud.database import insert_into
+from cloud.sync.models import TableHead, TableRow
+from cloud.wakeups import Topic, announce
+from protocol.messages import VERSION, TableChange, TableVersion
+from protocol.tables import Row, Table, pack_keys, pack_rows
+
+EPOCH_BYTES: Final = 16
+ROWS_PER_VERSION: Final = 500
+BYTES_PER_VERSION: Final = 32 * 1024
+BYTES_PER_MESSAGE: Final = 96 * 1024  # an envelope holds 256 KiB: room for a largest row and for the framing
+MANY_CHANGES: Final = 5_000  # from here on a snapshot may be the shorter way
+
+Changed = tuple[bytes, bytes | None]
+
+
+def head_of(session: Session, table: Table, scope: str) -> TableHead:
+    """The table's head, locked until the end of the transaction; a new table begins at version 1 without rows."""
+    new = {"name": table, "scope": scope, "epoch": secrets.token_bytes(EPOCH_BYTES), "version": 1, "published": 0}
+    session.execute(insert_into(session, TableHead).values(new).on_conflict_do_nothing())
+    found = select(TableHead).where(TableHead.name == table, TableHead.scope == scope)
+    return session.execute(found.with_for_update().execution_options(populate_existing=True)).scalar_one()
+
+
+def put(session: Session, table: Table, scope: str, rows: Mapping[bytes, bytes]) -> TableHead:
+    """Set these rows. What already stands so is no change."""
+    return _change(session, table, scope, list(rows.items()))
+
+
+def drop(session: Session, table: Table, scope: str, keys: Iterable[bytes]) -> TableHead:
+    """Take these rows out; what is not there is no change."""
+    return _change(session, table, scope, [(key, None) for key in keys])
+
+
+def _change(session: Session, table: Table, scope: str, wanted: Sequence[Changed]) -> TableHead:
+    head = head_of(session, table, scope)
+    before = head.version
+    for portion in _portions(wanted):
+        changed = _differing(session, table, scope, portion)
+        if changed:
+            head.version += 1
+            _write(session, head, changed)
+    if head.version != before:
+        session.flush()
+        announce(session, Topic.TABLES)
+    return head
+
+
+def _portions(wanted: Iterable[Changed]) -> Iterator[list[Changed]]:
+    portion: list[Changed] = []
+    size = 0
+    for key, value in wanted:
+        length = len(key) + len(value or b"")
+        if portion and (len(portion) == ROWS_PER_VERSION or size + length > BYTES_PER_VERSION):
+            yield portion
+            portion, size = [], 0
+        portion.append((key, value))
+        size += length
+    if portion:
+        yield portion
+
+
+def _differing(session: Session, table: Table, scope: str, portion: Sequence[Changed]) -> list[Changed]:
+    here = (TableRow.name == table) & (TableRow.scope == scope)
+    found = select(TableRow.key, TableRow.value).where(here, TableRow.key.in_([key for key, _ in portion]))
+    held: dict[bytes, bytes | None] = dict(session.execute(found).tuples().all())
+    return [(key, value) for key, value in portion if held.get(key) != value]
+
+
+def _write(session: Session, head: TableHead, changed: Sequence[Changed]) -> None:
+    insert = insert_into(session, TableRow)
+    replaced = {"value": insert.excluded.value, "version": insert.excluded.version}
+    rows = [
+        {"name": head.name, "scope": head.scope, "key": key, "value": value, "version": head.version}
+        for key, value in changed
+    ]
+    session.execute(insert.on_conflict_do_update(index_elements=["name", "scope", "key"], set_=replaced), rows)
+
+
+def changes(session: Session, table: Table, scope: str, held: TableVersion | None) -> list[TableChange]:
+    """What brings who holds `held` to the newest version: nothing, changes in order, or a snapshot in chunks.
+
+    Who holds nothing, another epoch, or a version that never was here (a restored cloud) gets the snapshot.
+    """
+    head = session.get(TableHead, (table.value, scope))
+    if head is None:
+        return []
+    if held is None or held.held == 0 or held.epoch != head.epoch or held.held > head.version:
+        return snapshot(session, head)
+    if held.held == head.version:
+        return []
+    if _snapshot_is_shorter(session, head, held.held):
+        return snapshot(session, head)
+    return _steps(session, head, held.held)
+
+
+def snapshot(session: Session, head: TableHead) -> list[TableChange]:
+    """All rows, in as many chunks as it takes; an empty table is one empty chunk."""
+    table = Table(head.name)
+    found = _rows_of(head).where(TableRow.value.is_not(None)).order_by(TableRow.key)
+    rows = ((key, value or b"") for key, value, _ in session.execute(found.execution_options(yield_per=5_000)).tuples())
+    packed = [pack_rows(table, chunk) for chunk in _chunks(rows)] or [pack_rows(table, [])]
+    checksum = sha256()
+    for chunk in packed:
+        checksum.update(chunk)
+    nothing = pack_keys(table, [])
+    ends = (0, head.version)
+    whole = (len(packed), checksum.digest())
+    return [_message(head, ends, (number, *whole), (chunk, nothing)) for number, chunk in enumerate(packed)]
+
+
+def _chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    chunk: list[Row] = []
+    size = 0
+    for key, value in rows:
+        chunk.append((key, value))
+        size += len(key) + len(value) + 8
+        if size >= BYTES_PER_MESSAGE:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _steps(session: Session, head: TableHead, held: int) -> list[TableChange]:
+    """The rows changed since `held`, whole versions at a time, each message beginning where the one before ends."""
+    found = _rows_of(head).where(TableRow.version > held).order_by(TableRow.version, TableRow.key)
+    told: list[TableChange] = []
+    gathered: list[Changed] = []
+    size, upto = 0, held
+    for version, rows in groupby(session.execute(found).tuples(), key=itemgetter(2)):
+        changed = [(key, value) for key, value, _ in rows]
+        length = sum(len(key) + len(value or b"") + 8 for key, value in changed)
+        if gathered and size + length > BYTES_PER_MESSAGE:
+            told.append(_step(head, told[-1].to_version if told else held, upto, gathered))
+            gathered, size = [], 0
+        gathered += changed
+        size, upto = size + length, version
+    told.append(_step(head, told[-1].to_version if told else held, head.version, gathered))
+    return told
+
+
+def _step(head: TableHead, start: int, end: int, changed: Sequence[Changed]) -> TableChange:
+    table = Table(head.name)
+    rows = pack_rows(table, [(key, value) for key, value in changed if value is not None])
+    drops = pack_keys(table, [key for key, value in changed if value is None])
+    return _message(head, (start, end), (0, 1, sha256(rows).digest()), (rows, drops))
+
+
+def _message(
+    head: TableHead, ends: tuple[int, int], part: tuple[int, int, bytes], packed: tuple[bytes, bytes]
+) -> TableChange:
+    """`ends`: from and to version. `part`: number, how many, checksum of the whole. `packed`: rows and drops."""
+    (start, end), (number, chunks, checksum), (rows, drops) = ends, part, packed
+    return TableChange(VERSION, head.name, head.scope, head.epoch, start, end, number, chunks, checksum, rows, drops)
+
+
+def _snapshot_is_shorter(session: Session, head: TableHead, held: int) -> bool:
+    here = (TableRow.name == head.name) & (TableRow.scope == head.scope)
+    changed = session.scalar(select(func.count()).select_from(TableRow).where(here, TableRow.version > held)) or 0
+    if changed < MANY_CHANGES:
+        return False
+    live = select(func.count()).select_from(TableRow).where(here, TableRow.value.is_not(None))
+    return changed > (session.scalar(live) or 0)
+
+
+def _rows_of(head: TableHead) -> Select[bytes, bytes | None, int]:
+    here = (TableRow.name == head.name) & (TableRow.scope == head.scope)
+    return select(TableRow.key, TableRow.value, TableRow.version).where(here)
