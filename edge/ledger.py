@@ -13,6 +13,7 @@ from structlog.typing import FilteringBoundLogger
 from edge.clock import Clock
 from edge.errors import LedgerForeign, LedgerUnusable
 from edge.events import Event
+from edge.ledger_schema import MIGRATIONS
 from edge.storage import open_file
 from protocol.clock import ClockQuality
 from protocol.entries import (
@@ -34,8 +35,6 @@ from protocol.messages import VERSION as MESSAGE_VERSION
 from protocol.messages import Entries, Receipt
 
 if TYPE_CHECKING:
-    from sqlite_utils import Database
-
     from edge.ledger_inspection import Verified
 
 CHECKED_AT_START: Final = 100
@@ -49,43 +48,6 @@ _ENTRIES_FROM: Final = """
     SELECT entry.seq, entry.digest, entry.hash, payload.bytes FROM entry LEFT JOIN payload USING (seq)
     WHERE entry.seq >= ? ORDER BY entry.seq LIMIT ?"""
 _NEWEST_BELOW: Final = "SELECT seq, bytes FROM payload WHERE seq < ? ORDER BY seq DESC LIMIT ?"
-
-_GUARDS: Final = """
-CREATE TRIGGER IF NOT EXISTS entry_never_changes BEFORE UPDATE ON entry
-    BEGIN SELECT RAISE(ABORT, 'an entry never changes'); END;
-CREATE TRIGGER IF NOT EXISTS entry_never_goes BEFORE DELETE ON entry
-    BEGIN SELECT RAISE(ABORT, 'an entry never goes'); END;
-CREATE TRIGGER IF NOT EXISTS entry_only_follows BEFORE INSERT ON entry WHEN NEW.seq <= (SELECT max(seq) FROM entry)
-    BEGIN SELECT RAISE(ABORT, 'an entry only follows the last'); END;
-CREATE TRIGGER IF NOT EXISTS payload_never_changes BEFORE UPDATE ON payload
-    BEGIN SELECT RAISE(ABORT, 'a payload never changes'); END;
-CREATE TRIGGER IF NOT EXISTS payload_goes_after_receipt BEFORE DELETE ON payload
-    WHEN OLD.seq > coalesce((SELECT upto FROM receipt), 0)
-    BEGIN SELECT RAISE(ABORT, 'a payload without a receipt stays'); END;
-CREATE TRIGGER IF NOT EXISTS payload_only_follows BEFORE INSERT ON payload
-    WHEN NEW.seq <= (SELECT max(seq) FROM payload)
-    BEGIN SELECT RAISE(ABORT, 'a payload only follows the last'); END;
-CREATE TRIGGER IF NOT EXISTS ledger_never_changes BEFORE UPDATE ON ledger
-    BEGIN SELECT RAISE(ABORT, 'a ledger keeps its name'); END;
-CREATE TRIGGER IF NOT EXISTS ledger_never_goes BEFORE DELETE ON ledger
-    BEGIN SELECT RAISE(ABORT, 'a ledger keeps its name'); END;
-"""
-
-
-def _first(db: "Database") -> None:
-    tables: dict[str, dict[str, type]] = {
-        "ledger": {"only": int, "id": bytes, "terminal": str},
-        "receipt": {"only": int, "upto": int, "hash": bytes},
-        "entry": {"seq": int, "digest": bytes, "hash": bytes},
-        "payload": {"seq": int, "bytes": bytes},
-    }
-    for name, columns in tables.items():
-        key, *rest = columns
-        db.create_table(name, columns, pk=key, not_null=set(rest), strict=True, if_not_exists=True)
-    db.conn.executescript(_GUARDS)
-
-
-MIGRATIONS: Final = (_first,)
 
 
 class Ledger:

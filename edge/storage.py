@@ -59,3 +59,13 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a file that cannot be used; an earlier one put aside under that name goes."""
+    aside = path.with_name(f"{path.name}.damaged")
+    if path.exists():
+        path.replace(aside)
+    for companion in ("-wal", "-shm"):
+        path.with_name(path.name + companion).unlink(missing_ok=True)
+    return aside
