@@ -115,6 +115,23 @@ class ReaderFault(TerminalError):
     """A reader that is not there or does not answer."""
 
 
+class ReaderGone(ReaderFault):
+    """A reader stopped answering, or is not there; it is looked for again by itself."""
+
+    def __init__(self, reader: str, reason: str) -> None:
+        self.reader = reader
+        self.reason = reason
+        super().__init__(f"reader {reader} is gone: {reason}; look at its cable and its name in the settings")
+
+
+class VirtualReaderFault(ReaderFault):
+    """The virtual reader of the demonstration and the tests cannot be run or reached."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the virtual reader does not work: {reason}; run deploy/setup for pcscd and vsmartcard-vpcd")
+
+
 class PinsFault(TerminalError):
     """The outputs for lights and locks cannot be used."""
 

@@ -1,0 +1,63 @@
+"""One isolated pcscd with virtual readers for a run of the tests, and cards to hold against them."""
+
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from smartcard import scard
+
+from edge.readers.virtual_reader import SOCKET_VARIABLE, VirtualReader, reader_name
+
+
+def free_port_pairs(count: int) -> list[int]:
+    """Ports that nobody listens on, each with the one after it: vpcd takes both."""
+    found: list[int] = []
+    port = 42000 + os.getpid() % 4000
+    while len(found) < count:
+        if _is_free(port) and _is_free(port + 1):
+            found.append(port)
+        port += 2
+    return found
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("0.0.0.0", port))
+        except OSError:
+            return False
+        return True
+
+
+@contextmanager
+def running_pcscd(folder: Path, ports: Sequence[int]) -> Iterator[VirtualReader]:
+    """Runs it and lets this process find it; libpcsclite looks up the variable once in a process."""
+    reader = VirtualReader(folder, ports)
+    with pytest.MonkeyPatch.context() as patch, reader:
+        patch.setenv(SOCKET_VARIABLE, reader.environment[SOCKET_VARIABLE])
+        yield reader
+
+
+class FieldWatcher:
+    """An independent look at one reader: says when its field is empty, which no reader of ours reports."""
+
+    def __init__(self, port: int, slot: int = 0) -> None:
+        self.name = f"{reader_name(port)} 00 {slot:02}"
+
+    def wait_until_empty(self, seconds: float = 5.0) -> None:
+        """Returns once pcscd has noticed that no card is there."""
+        _, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_SYSTEM)
+        try:
+            known, left = scard.SCARD_STATE_UNAWARE, int(seconds * 1000)
+            while True:
+                outcome, states = scard.SCardGetStatusChange(context, left, [(self.name, known)])
+                assert outcome == scard.SCARD_S_SUCCESS, scard.SCardGetErrorMessage(outcome)
+                known = states[0][1]
+                if known & scard.SCARD_STATE_EMPTY:
+                    return
+        finally:
+            scard.SCardReleaseContext(context)
