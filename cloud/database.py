@@ -70,7 +70,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         """Raises DatabaseUnusable for an address that is none. Nothing is connected yet."""
-        self.url: URL = _checked(url)
+        self.url: URL = checked_url(url)
         self.kind: str = self.url.get_backend_name()
         self.engine: Engine = _engine(self.url)
         reads = self.engine.execution_options(**{_READS: True}, **_read_options(self.kind))
@@ -135,7 +135,8 @@ def insert_into(session: Session, model: type[Model]) -> postgresql.Insert | sql
     return postgresql.insert(model) if kind_of(session) == POSTGRESQL else sqlite.insert(model)
 
 
-def _checked(url: str) -> URL:
+def checked_url(url: str) -> URL:
+    """Read a database's address. Raises DatabaseUnusable for one that is none, or of another product."""
     try:
         read = make_url(url)
         backend = read.get_backend_name()
