@@ -15,6 +15,8 @@ class Event(StrEnum):
     TAP_REPEATED = "tap.repeated"
     CARD_UNREAD = "card.unread"
     LEDGER_FAILED = "ledger.failed"
+    SIGNAL_FAILED = "signal.failed"
+    DOOR_FAILED = "door.failed"
 
     READER_LOST = "reader.lost"
     READER_RETURNED = "reader.returned"

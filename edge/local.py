@@ -69,15 +69,16 @@ class LocalSocket:
         self._connections = 0
 
     async def run(self) -> None:
-        """Serve until cancelled. Raises StateUnusable when the socket cannot be made."""
+        """Serve until cancelled; the socket is there as soon as this has begun. Raises StateUnusable."""
         try:
-            server = await asyncio.start_unix_server(self._serve, sock=_bound(self._path), limit=LONGEST_LINE)
+            bound = _bound(self._path)
         except OSError as exc:
             raise StateUnusable(self._path, exc.strerror or str(exc)) from exc
         try:
-            async with server:
+            async with await asyncio.start_unix_server(self._serve, sock=bound, limit=LONGEST_LINE) as server:
                 await server.serve_forever()
         finally:
+            bound.close()
             self._path.unlink(missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -126,6 +127,7 @@ def _bound(path: Path) -> socket.socket:
     umask = os.umask(0o117)
     try:
         bound.bind(str(path))
+        bound.listen(MOST_CONNECTIONS)
     except OSError:
         bound.close()
         raise

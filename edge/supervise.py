@@ -4,12 +4,14 @@ import asyncio
 import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 import structlog
 
 from edge.errors import TerminalError
 from edge.events import Event
+from edge.scheduler import Scheduler, Timer
 
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 60.0
@@ -62,24 +64,24 @@ class ServiceState:
 class Heart:
     """Beats from the loop that answers taps, through the queue that taps come by: a loop that hangs goes silent."""
 
-    def __init__(self, service: ServiceState, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, service: ServiceState, loop: Scheduler) -> None:
         self._service = service
         self._loop = loop
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
 
     def start(self) -> None:
-        """Beat now, and then at half the time systemd allows (sd_watchdog_enabled(3))."""
-        if self._service.watchdog_seconds is None:
-            return
-        self._service.say("WATCHDOG=1")
-        self._timer = self._loop.call_later(
-            self._service.watchdog_seconds / 2, self._loop.call_soon_threadsafe, self.start
-        )
+        """Beat now, and then at half the time that systemd allows (sd_watchdog_enabled(3))."""
+        if self._service.watchdog_seconds is not None:
+            self._beat(self._service.watchdog_seconds / 2)
 
     def stop(self) -> None:
         """Beat no more."""
         if self._timer is not None:
             self._timer.cancel()
+
+    def _beat(self, every: float) -> None:
+        self._service.say("WATCHDOG=1")
+        self._timer = self._loop.call_later(every, partial(self._loop.call_soon_threadsafe, partial(self._beat, every)))
 
 
 def _watchdog_seconds(environment: Mapping[str, str]) -> float | None:

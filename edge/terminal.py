@@ -11,7 +11,7 @@ import structlog
 from edge.answers import Answer, Occasion, pattern_of, reason_of
 from edge.clock import Clock
 from edge.doors import Door
-from edge.errors import DoorUnguarded, LedgerFault, PinsFault
+from edge.errors import DoorUnguarded, LedgerFault, PinsFault, TablesUnusable
 from edge.events import Event
 from edge.guard import RepeatGuard
 from edge.ledger import Ledger
@@ -67,11 +67,16 @@ class Terminal:
         return answer
 
     def _facts(self, seen: CardSeen) -> Facts:
-        """What is known here of the card and of whoever holds it."""
+        """What is known here of the card and of whoever holds it; tables that cannot be read know nothing."""
+        direction = self.directions[seen.reader]
+        try:
+            enrolment, blocked = self.tables.enrolment(seen.card), self.tables.blocked(seen.card)
+        except TablesUnusable as fault:
+            _log.error(Event.TABLE_FAILED, why=str(fault), then="taps are recorded and denied as unbound")
+            return Facts(None, direction, None, None, None)
         binding = self.tables.binding
-        enrolment = self.tables.enrolment(seen.card)
         movement = None if binding is None else self.movements.of(seen.card, enrolment, binding.project)
-        return Facts(binding, self.directions[seen.reader], enrolment, self.tables.blocked(seen.card), movement)
+        return Facts(binding, direction, enrolment, blocked, movement)
 
     def _open(self, verdict: Verdict, seq: int) -> list[str]:
         """Open the granted doors that are here, and say which they were; one that cannot be opened stays shut."""

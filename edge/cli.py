@@ -1,0 +1,144 @@
+"""The command `grindvakt`: the daemon, and what an installer asks of it."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from edge.config import DEFAULT_PATH, EXIT_CONFIG, load
+from edge.errors import ConfigInvalid, DaemonUnreachable, StateInUse, TerminalError
+from edge.settings import Settings
+from protocol.errors import ProtocolError
+
+EXIT_WRONG: Final = 1
+EXIT_UNREACHABLE: Final = 69  # EX_UNAVAILABLE of sysexits.h
+EXIT_IN_USE: Final = 75  # EX_TEMPFAIL
+
+EPILOG: Final = """\
+exit status:
+  0   done
+  1   refused, or found to be wrong: a broken chain, a disk that cannot be written
+  2   the command line is wrong
+  69  the daemon does not answer
+  70  a fault of the program; it is in the log
+  75  another daemon runs on the same state
+  78  the configuration is wrong
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line asks; the exit status."""
+    asked = parser().parse_args(arguments)
+    try:
+        return _obey(asked)
+    except (TerminalError, ProtocolError) as fault:
+        _complain(fault, asked.json)
+        return _status_of(fault)
+    except KeyboardInterrupt:
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = argparse.ArgumentParser(
+        prog="grindvakt",
+        description="The terminal at the gate: runs it, and says how it is.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"grindvakt {_version()}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--config", type=Path, default=DEFAULT_PATH, metavar="FILE", help=f"default: {DEFAULT_PATH}")
+    shared.add_argument("--json", action="store_true", help="answer in JSON, for programs")
+
+    run = commands.add_parser("run", parents=[shared], help="run the daemon")
+    run.add_argument("--simulate", action="store_true", help="lights and locks in a file, and taps by `grindvakt tap`")
+    commands.add_parser("status", parents=[shared], help="say how the running daemon is")
+    commands.add_parser("check-config", parents=[shared], help="look for mistakes in the settings")
+    tap = commands.add_parser("tap", parents=[shared], help="hold a card against a simulated reader")
+    tap.add_argument("card", metavar="CARDID", help="for example uid:04A1B2C3D4E5F6")
+    tap.add_argument("--reader", metavar="NAME", help="which simulated reader; the first, if not given")
+    ledger = commands.add_parser("ledger", help="read the ledger; the daemon may run meanwhile")
+    views = ledger.add_subparsers(dest="view", required=True, metavar="VIEW")
+    tail = views.add_parser("tail", parents=[shared], help="show the newest entries")
+    tail.add_argument("-n", "--number", type=_count, default=20, help="how many; default: 20")
+    views.add_parser("verify", parents=[shared], help="check the whole chain")
+    return top
+
+
+def _obey(asked: argparse.Namespace) -> int:
+    if asked.command == "check-config":
+        from edge.cli_inspect import check_config
+
+        return check_config(asked.config, os.environ, as_json=asked.json)
+    settings = load(asked.config, os.environ)
+    match asked.command:
+        case "run":
+            return _run(settings, simulate=asked.simulate)
+        case "status":
+            from edge.cli_ask import status
+
+            return status(settings, as_json=asked.json)
+        case "tap":
+            from edge.cli_ask import tap
+
+            return tap(settings, asked.card, asked.reader, as_json=asked.json)
+        case _ if asked.view == "tail":
+            from edge.cli_inspect import ledger_tail
+
+            return ledger_tail(settings, asked.number, as_json=asked.json)
+        case _:
+            from edge.cli_inspect import ledger_verify
+
+            return ledger_verify(settings, as_json=asked.json)
+
+
+def _run(settings: Settings, *, simulate: bool) -> int:
+    import edge.log  # before anything else that logs: it keeps rich off the daemon's path
+
+    edge.log.configure()
+    from edge.daemon import run
+
+    return run(settings, os.environ, simulate=simulate)
+
+
+def _complain(fault: TerminalError | ProtocolError, as_json: bool) -> None:
+    if as_json:
+        from edge.cli_ask import print_json
+
+        problems = {"problems": fault.problems} if isinstance(fault, ConfigInvalid) else {}
+        print_json({"error": type(fault).__name__, "message": str(fault), **problems})
+    else:
+        print(f"grindvakt: {fault}", file=sys.stderr)
+
+
+def _status_of(fault: TerminalError | ProtocolError) -> int:
+    match fault:
+        case ConfigInvalid():
+            return EXIT_CONFIG
+        case DaemonUnreachable():
+            return EXIT_UNREACHABLE
+        case StateInUse():
+            return EXIT_IN_USE
+        case _:
+            return EXIT_WRONG
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 100_000:
+        raise argparse.ArgumentTypeError("from 1 to 100000")
+    return number
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("grindvakt")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
