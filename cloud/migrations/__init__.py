@@ -1,0 +1,1 @@
+"""Brings a database to the tables of this program, step by step, with Alembic."""

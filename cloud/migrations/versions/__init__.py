@@ -1,0 +1,1 @@
+"""The steps of the schema, each with what it does as its first line."""
