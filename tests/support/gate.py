@@ -1,0 +1,197 @@
+"""A terminal's real parts in one process: ledger and tables on disk, simulated pins, and time moved by hand."""
+
+import hashlib
+import secrets
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from edge.answers import Answer
+from edge.door_log import DoorLog
+from edge.doors import Door
+from edge.guard import RepeatGuard
+from edge.ledger import Ledger
+from edge.movements import Movements
+from edge.pins import Line, Pins
+from edge.readers import CardSeen
+from edge.signals import Signals
+from edge.tables import Effect, Tables
+from edge.terminal import Terminal
+from protocol.cards import CardId
+from protocol.clock import ClockQuality, ClockReading
+from protocol.decision import Binding, BlockReason, Enrolment, Mode, ReaderDirection, TableName
+from protocol.entries import DoorChange, Tap
+from protocol.errors import TerminalId
+from protocol.messages import VERSION, TableChange
+from protocol.tables import BLOCK_REASONS, EVERYBODY, Row, Table, block_key, encode_value, pack_keys, pack_rows
+from tests.support.hand_clock import HandLoop
+
+TERMINAL: Final = TerminalId("gate-1")
+PROJECT: Final = "00000000000000a1"
+NOON: Final = 1_781_092_800_000_000  # 2026-06-10 12:00 UTC
+ANNA: Final = CardId.parse("uid:04A1B2C3D4E5F6")
+BORIS: Final = CardId.parse("uid:04FFEEDDCCBBAA")
+DIRECTIONS: Final = {"in": ReaderDirection.IN, "out": ReaderDirection.OUT, "both": ReaderDirection.TOGGLE}
+
+
+class HandClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self, utc: int = NOON) -> None:
+        self.utc = utc
+        self.monotonic = 1_000_000_000
+        self.quality = ClockQuality.SYNCHRONISED
+
+    def read(self) -> ClockReading:
+        return ClockReading(self.utc, self.quality, b"b" * 16, self.monotonic)
+
+    def pass_by(self, seconds: float) -> None:
+        """Let time go on."""
+        self.utc += int(seconds * 1_000_000)
+        self.monotonic += int(seconds * 1_000_000_000)
+
+
+class WatchedPins:
+    """The simulated lines, with somebody looking at the moment one is set."""
+
+    def __init__(self, pins: Pins) -> None:
+        self.pins = pins
+        self.order: list[tuple[str, bool]] = []
+
+    def set(self, name: str, on: bool, /) -> None:
+        self.look(name, on)
+        self.order.append((name, on))
+        self.pins.set(name, on)
+
+    def look(self, name: str, on: bool) -> None:
+        """For a test to put something else here."""
+
+
+@dataclass
+class Lock:
+    """The line of a door, watched like the others."""
+
+    pins: WatchedPins
+    name: str
+
+    def set(self, on: bool) -> None:
+        self.pins.set(self.name, on)
+
+
+@dataclass
+class Cloud:
+    """What the cloud would send down, applied at once."""
+
+    tables: Tables
+    epoch: bytes = field(default_factory=lambda: secrets.token_bytes(16))
+    version: int = 0
+
+    def bind(self, mode: Mode = Mode.OPEN, *, ended: bool = False, doors: tuple[str, ...] = ("gate",)) -> None:
+        """Bind the terminal to the project, with a roster and a blocklist."""
+        named = (
+            TableName(Table.ROSTER, PROJECT, self.epoch),
+            TableName(Table.BLOCKLIST, EVERYBODY, self.epoch),
+        )
+        binding = Binding(PROJECT, "Kvarnen", "North gate", "Europe/Stockholm", mode, ended, None, doors, named)
+        self._put(Table.BINDING, TERMINAL, (b"", encode_value(binding)))
+
+    def enrol(self, card: CardId, person: str, company: str = "00000000000000c1") -> None:
+        """Put a card on the project's roster."""
+        self._put(Table.ROSTER, PROJECT, (str(card).encode(), encode_value(Enrolment(person, company))))
+
+    def block(self, card: CardId, reason: BlockReason = BlockReason.LOST) -> None:
+        """Put a card on everybody's blocklist."""
+        key = block_key(self.epoch, card).to_bytes(8, "big", signed=True)
+        self._put(Table.BLOCKLIST, EVERYBODY, (key, bytes([BLOCK_REASONS.index(reason)])))
+
+    def _put(self, table: Table, scope: str, *rows: Row) -> None:
+        held = next((each.held for each in self.tables.held() if each.name == table), 0)
+        packed = pack_rows(table, rows)
+        checksum = hashlib.sha256(packed).digest()
+        drops = pack_keys(table, [])
+        change = TableChange(VERSION, table, scope, self.epoch, held, held + 1, 0, 1, checksum, packed, drops)
+        assert self.tables.apply(change) is Effect.APPLIED
+
+
+@dataclass
+class Link:
+    """The link as the terminal knows it."""
+
+    is_online: bool = True
+    woken: int = 0
+
+    def wake(self) -> None:
+        """There is something to send."""
+        self.woken += 1
+
+
+@dataclass
+class Gate:
+    """A gate with a reader for each way and one for both, red, green and buzzer, and one door."""
+
+    folder: Path
+    clock: HandClock
+    loop: HandLoop
+    ledger: Ledger
+    tables: Tables
+    pins: WatchedPins
+    door: Door
+    terminal: Terminal
+    cloud: Cloud
+    link: Link
+
+    def tap(self, card: CardId = ANNA, reader: str = "both") -> Answer:
+        """Hold a card against a reader, some time after whatever was before."""
+        self.clock.pass_by(10)
+        self.loop.advance(10)
+        return self.terminal.tap(CardSeen(card, reader))
+
+    @property
+    def taps(self) -> list[Tap]:
+        """All taps that are in the ledger."""
+        return [payload for _, payload in self.ledger.tail(1000) if isinstance(payload, Tap)]
+
+    @property
+    def door_changes(self) -> list[DoorChange]:
+        """All changes of doors that are in the ledger."""
+        return [payload for _, payload in self.ledger.tail(1000) if isinstance(payload, DoorChange)]
+
+    def lit(self) -> set[str]:
+        """Which lines are energised now."""
+        return {name for name in ("red", "green", "buzzer", "lock-gate") if self.pins.pins[name].is_on}
+
+
+@contextmanager
+def gate(folder: Path) -> Iterator[Gate]:
+    """A gate whose state is in `folder`; opening it again continues it, as a restart of the daemon does."""
+    with ExitStack() as parts:
+        clock, loop = HandClock(), HandLoop()
+        names = ("red", "green", "buzzer", "lock-gate")
+        pins = Pins.simulated([Line(name, number) for number, name in enumerate(names, 4)], folder / "pins.log")
+        parts.callback(pins.close)
+        watched = WatchedPins(pins)
+        ledger = Ledger.open(folder / "ledger.db", TERMINAL, clock)
+        parts.callback(ledger.close)
+        tables = Tables.open(folder / "tables.db")
+        parts.callback(tables.close)
+        signals = Signals(watched, loop)
+        parts.callback(signals.stop)
+        link = Link()
+        doors = DoorLog(clock, ledger, link.wake)
+        door = Door("gate", Lock(watched, "lock-gate"), 5.0, loop, doors.note)
+        parts.callback(door.stop)
+        terminal = Terminal(
+            clock=clock,
+            ledger=ledger,
+            tables=tables,
+            movements=Movements(ledger.taps_since(NOON - 86_400_000_000)),
+            guard=RepeatGuard(3.0),
+            signals=signals,
+            doors={"gate": door},
+            directions=DIRECTIONS,
+            is_online=lambda: link.is_online,
+            wake=link.wake,
+        )
+        yield Gate(folder, clock, loop, ledger, tables, watched, door, terminal, Cloud(tables), link)
