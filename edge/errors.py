@@ -163,3 +163,40 @@ class DoorUnguarded(TerminalError):
 
 class LinkFault(TerminalError):
     """The connection to the cloud cannot be made or was lost; taps go on without it."""
+
+
+class LinkUnprepared(LinkFault):
+    """What a connection needs from disk is not there or not usable."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"the link has not what it needs: {reason}; compare section [link] with the files that are there"
+        )
+
+
+class BrokerUnreachable(LinkFault):
+    """No connection to the broker came about."""
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        self.host, self.port = host, port
+        self.reason = reason
+        super().__init__(
+            f"no connection to {host} port {port}: {reason}; look at cable, network, clock and certificates"
+        )
+
+
+class BrokerRefused(LinkFault):
+    """The broker answered, and does not let this terminal do what it must."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the broker refused: {reason}; look at its ACL and at whom this certificate is for")
+
+
+class ConnectionLost(LinkFault):
+    """A connection that stood is gone."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the connection was lost: {reason}; it is made again by itself")
