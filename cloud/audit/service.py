@@ -16,6 +16,9 @@ class Action(StrEnum):
     """What can be done, as subject.past_participle. Stored: never rename a value."""
 
     ACCOUNT_CREATED = "account.created"
+    LOGIN_REFUSED = "login.refused"
+    SESSION_BEGUN = "session.begun"
+    SESSION_ENDED = "session.ended"
     CUSTOMER_CREATED = "customer.created"
     PROJECT_CREATED = "project.created"
     PROJECT_ENDED = "project.ended"

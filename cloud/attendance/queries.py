@@ -1,0 +1,77 @@
+"""What the pages ask the ledger for; every question takes the account's scope."""
+
+from typing import Any, Final
+
+from sqlalchemy import Row, Select, and_, select
+from sqlalchemy.orm import Session
+
+from cloud.attendance.models import Entry
+from cloud.attendance.schemas import TapLine
+from cloud.people.models import Company, Person
+from cloud.portal.moments import from_microseconds
+from cloud.projects.models import Project
+from cloud.scope import Scope
+from cloud.units.models import Unit
+from protocol.cards import CardId
+from protocol.clock import ClockQuality
+from protocol.decision import Direction, Reason
+from protocol.entries import Outcome
+
+TAP: Final = "tap"
+
+
+def newest_taps(rows: Session, scope: Scope, most: int) -> list[TapLine]:
+    """The taps that happened last, newest first, whatever order they arrived in; one query."""
+    statement = scope.narrow(_taps(), Entry.customer_id).order_by(Entry.occurred_at.desc(), Entry.id.desc())
+    return [_line(row) for row in rows.execute(statement.limit(most))]
+
+
+def _taps() -> Select[*tuple[Any, ...]]:
+    """Taps with the names behind their ids; a name is looked for within the entry's customer only."""
+
+    def named(model: type[Person | Company | Project | Unit], column: Any) -> Any:
+        return and_(model.id == column, model.customer_id == Entry.customer_id)
+
+    return (
+        select(
+            Entry.id,
+            Entry.occurred_at,
+            Entry.received_at,
+            Entry.clock_quality,
+            Entry.terminal,
+            Entry.card,
+            Entry.reader,
+            Entry.direction,
+            Entry.outcome,
+            Entry.reason,
+            Person.name.label("person"),
+            Company.name.label("company"),
+            Project.name.label("project"),
+            Project.zone,
+            Unit.name.label("unit"),
+        )
+        .outerjoin(Person, named(Person, Entry.person))
+        .outerjoin(Company, named(Company, Entry.company))
+        .outerjoin(Project, named(Project, Entry.project))
+        .outerjoin(Unit, named(Unit, Entry.terminal))
+        .where(Entry.kind == TAP)
+    )
+
+
+def _line(row: Row[*tuple[Any, ...]]) -> TapLine:
+    return TapLine(
+        id=row.id,
+        occurred_at=from_microseconds(row.occurred_at),
+        received_at=from_microseconds(row.received_at),
+        zone=row.zone,
+        clock_quality=ClockQuality(row.clock_quality),
+        card=CardId.parse(row.card).masked,
+        person=row.person,
+        company=row.company,
+        project=row.project,
+        terminal=row.unit or row.terminal,
+        reader=row.reader,
+        direction=Direction(row.direction) if row.direction else None,
+        outcome=Outcome(row.outcome),
+        reason=Reason(row.reason) if row.reason else None,
+    )

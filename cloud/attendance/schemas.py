@@ -1,0 +1,46 @@
+"""A tap as the live page shows it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from protocol.clock import ClockQuality
+from protocol.decision import Direction, Reason
+from protocol.entries import Outcome
+
+LATE: Final = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class TapLine:
+    """Who tapped where and what was answered; `card` is masked, `zone` the project's, None where there is none."""
+
+    id: int
+    occurred_at: datetime
+    received_at: datetime
+    zone: str | None
+    clock_quality: ClockQuality
+    card: str
+    person: str | None
+    company: str | None
+    project: str | None
+    terminal: str
+    reader: str | None
+    direction: Direction | None
+    outcome: Outcome
+    reason: Reason | None
+
+    @property
+    def granted(self) -> bool:
+        """Whether the answer was yes; a reason is then a remark."""
+        return self.outcome is Outcome.GRANTED
+
+    @property
+    def clock_untrusted(self) -> bool:
+        """Whether the terminal itself did not trust the time it wrote down."""
+        return self.clock_quality is ClockQuality.UNTRUSTED
+
+    @property
+    def received_late(self) -> bool:
+        """Whether it waited at the terminal, because nothing could be sent."""
+        return not self.clock_untrusted and self.received_at - self.occurred_at >= LATE

@@ -1,0 +1,49 @@
+"""Moments as people read them: in a project's time zone, the zone said, in the words of a language."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date, format_time
+from babel.numbers import format_decimal
+
+HOME: Final = "Europe/Stockholm"  # where no project says otherwise
+
+
+def from_microseconds(utc: int) -> datetime:
+    """A recorded time as an aware datetime; exact, which dividing would not be."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=utc)
+
+
+class Moments:
+    """Writes moments and spans in one language."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+
+    def time(self, at: datetime, zone: str | None) -> str:
+        """The time of day with its seconds, in 24 hours: 07:02:41."""
+        return format_time(local(at, zone), "HH:mm:ss", locale=self.language)
+
+    def day(self, at: datetime, zone: str | None, now: datetime) -> str:
+        """The date, with the year when it is not this one: 22 nov."""
+        here = local(at, zone)
+        pattern = "d MMM" if here.year == local(now, zone).year else "d MMM y"
+        return format_date(here, pattern, locale=self.language).rstrip(".")
+
+    def zone(self, at: datetime, zone: str | None) -> str:
+        """What the zone is called at that moment: CET or CEST."""
+        return local(at, zone).tzname() or str(ZoneInfo(zone or HOME))
+
+    def offset(self, milliseconds: int) -> str:
+        """How far a clock is off, with its sign: +12 ms, +1.4 s."""
+        sign = "−" if milliseconds < 0 else "+"  # noqa: RUF001 - the minus that stands in line with the plus
+        amount = abs(milliseconds)
+        if amount < 1000:
+            return f"{sign}{amount} ms"
+        return f"{sign}{format_decimal(round(amount / 1000, 1), locale=self.language)} s"
+
+
+def local(at: datetime, zone: str | None) -> datetime:
+    """A moment on the clocks of a zone."""
+    return at.astimezone(ZoneInfo(zone or HOME))

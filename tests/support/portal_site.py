@@ -1,0 +1,295 @@
+"""A customer with projects, people, terminals and taps, and a second customer beside it, for tests of the portal."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy.orm import Session
+
+from cloud.accounts import service as accounts
+from cloud.attendance.models import Entry, LedgerHead
+from cloud.audit.service import NOBODY
+from cloud.clock import microseconds
+from cloud.customers import service as customers
+from cloud.database import Database
+from cloud.people import service as people
+from cloud.people.service import Identity
+from cloud.projects import service as projects
+from cloud.projects.service import ProjectDraft
+from cloud.scope import Scope
+from cloud.units import service as units
+from cloud.units.models import UnitStatus
+from cloud.units.service import Placement
+from cloud.wakeups import Topic, announce
+from protocol.cards import CardId
+from protocol.clock import ClockQuality
+from protocol.decision import Direction, Reason
+from protocol.entries import Outcome, Source, Tap, digest, encode_payload, genesis, link
+from protocol.errors import TerminalId
+
+STAFF: Final = Scope(NOBODY, None)
+PASSWORD: Final = "Norra-grinden-7"
+GATE: Final = "kvarnen-norra"
+CRANE: Final = "kvarnen-kran"
+SPARE: Final = "kvarnen-reserv"
+SILENT: Final = "kvarnen-soder"
+FOREIGN: Final = "grannen-1"
+
+BUILDER: Final = Identity("Kvarnholmens Bygg AB", "5592440001")
+ELECTRICIAN: Final = Identity("Nordanå El & Larm AB", "5561034249")
+SCAFFOLDER: Final = Identity("Fyris Ställning AB", "5560160680")
+
+# official test numbers and numbers with birth dates before 1900 (domain.md 1.4): nobody living has them
+WORKERS: Final = (
+    (Identity("Anna Lindqvist", "189304121230"), BUILDER, "uid:04A1B2C3D4E501"),
+    (Identity("Johan Berggren", "189506172403"), BUILDER, "uid:04A1B2C3D4E502"),
+    (Identity("Fatima Haddad", "189803013177"), BUILDER, "uid:04A1B2C3D4E503"),
+    (Identity("Mikael Sundström", "189111094828"), ELECTRICIAN, "uid:04A1B2C3D4E504"),
+    (Identity("Amir Rezai", "197302889931"), ELECTRICIAN, "uid:5E7C12A9"),
+    (Identity("Kerstin Åkesson", "189708306692"), SCAFFOLDER, "uid:04A1B2C3D4E507"),
+    (Identity("Tomasz Wiśniewski", "202107919967"), SCAFFOLDER, "uid:04A1B2C3D4E50A"),
+)
+BLOCKED: Final = (Identity("Lars-Göran Falk", "189912248045"), SCAFFOLDER, "uid:04A1B2C3D4E5FB")
+STRANGER: Final = "uid:04C0FFEE123480"
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A card, and the person and company behind it as entries name them."""
+
+    card: str
+    person: str | None = None
+    company: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TapDraft:
+    """A tap to be written down: what differs from an admitted IN with a good clock."""
+
+    terminal: str
+    holder: Holder
+    occurred_at: datetime
+    project: str | None
+    direction: Direction | None = Direction.IN
+    outcome: Outcome = Outcome.GRANTED
+    reason: Reason | None = None
+    reader: str = "entré"
+    clock_quality: ClockQuality = ClockQuality.SYNCHRONISED
+    received_after: timedelta = timedelta(milliseconds=80)
+
+
+@dataclass(slots=True)
+class Site:
+    """What was furnished, by name."""
+
+    database: Database
+    customer: str
+    neighbour: str
+    project: str
+    ended_project: str
+    neighbours_project: str
+    holders: dict[str, Holder] = field(default_factory=dict)
+
+    @property
+    def stranger(self) -> Holder:
+        """A card that nobody has enrolled."""
+        return Holder(STRANGER)
+
+    def tap(self, *drafts: TapDraft) -> None:
+        """Write taps down as arrived now, and tell who waits for them."""
+        with self.database.transaction() as rows:
+            for draft in drafts:
+                owner = self.neighbour if draft.terminal == FOREIGN else self.customer
+                rows.add(entry(rows, owner, draft))
+                rows.flush()
+            announce(rows, Topic.ENTRIES)
+
+    def hear(self, terminal: str, now: datetime, **told: object) -> None:
+        """Let a terminal have said how it is, and tell who waits for that."""
+        with self.database.transaction() as rows:
+            rows.merge(UnitStatus(**(_status(terminal, now) | told)))
+            announce(rows, Topic.UNITS)
+
+
+def furnish(database: Database, now: datetime) -> Site:
+    """Fill an empty database, all of it through the services."""
+    with database.transaction() as rows:
+        mine = customers.create(rows, STAFF, now, BUILDER.name, BUILDER.number).id
+        other = customers.create(rows, STAFF, now, "Grannens Entreprenad AB", "5560360793").id
+        _accounts(rows, now, mine, other)
+        project = projects.create(rows, STAFF, now, ProjectDraft(mine, "Kvarnen etapp 2", "B1EX4MP3L2026")).id
+        draft = ProjectDraft(mine, "Norrtullsskolan ombyggnad", "B2EX4MP3L2026")
+        projects.create(rows, STAFF, now, draft)
+        ended = projects.create(rows, STAFF, now, ProjectDraft(mine, "Kvarnen etapp 1", "B0EX4MP3L2025")).id
+        foreign = projects.create(rows, STAFF, now, ProjectDraft(other, "Hamnmagasinet", "B9EX4MP3L2026")).id
+        site = Site(database, mine, other, project, ended, foreign)
+        _people(rows, now, site)
+        _terminals(rows, now, site)
+        projects.end(rows, STAFF, now, ended)
+    return site
+
+
+def entry(rows: Session, owner: str, draft: TapDraft) -> Entry:
+    """The row of a tap, chained to the terminal's entries before it."""
+    terminal, ledger = TerminalId(draft.terminal), hashlib.sha256(draft.terminal.encode()).digest()[:16]
+    head = rows.get(LedgerHead, (draft.terminal, ledger)) or LedgerHead(
+        terminal=terminal, ledger=ledger, upto=0, hash=genesis(terminal, ledger)
+    )
+    at = microseconds(draft.occurred_at)
+    payload = encode_payload(_tap(draft, at))
+    head.upto += 1
+    head.hash = link(head.hash, head.upto, digest(payload))
+    rows.add(head)
+    return Entry(
+        customer_id=owner,
+        terminal=terminal,
+        ledger=ledger,
+        seq=head.upto,
+        digest=digest(payload),
+        hash=head.hash,
+        payload=payload,
+        kind="tap",
+        occurred_at=at,
+        registered_at=at + 900,
+        received_at=microseconds(draft.occurred_at + draft.received_after),
+        clock_quality=draft.clock_quality.value,
+        card=draft.holder.card,
+        person=draft.holder.person,
+        company=draft.holder.company,
+        project=draft.project,
+        reader=draft.reader,
+        direction=draft.direction and draft.direction.value,
+        outcome=draft.outcome.value,
+        reason=draft.reason and draft.reason.value,
+    )
+
+
+def _tap(draft: TapDraft, at: int) -> Tap:
+    return Tap(
+        version=1,
+        occurred_at=at,
+        clock_quality=draft.clock_quality,
+        boot_id=bytes(16),
+        monotonic=at * 1000,
+        registered_at=at + 900,
+        card=draft.holder.card,
+        person=draft.holder.person,
+        company=draft.holder.company,
+        reader=draft.reader,
+        direction=draft.direction,
+        outcome=draft.outcome,
+        reason=draft.reason,
+        project=draft.project,
+        tables={},
+        source=Source.CARD,
+        salt=secrets.token_bytes(16),
+    )
+
+
+def _accounts(rows: Session, now: datetime, mine: str, other: str) -> None:
+    for login, name, customer in (
+        ("karin", "Karin Holm", mine),
+        ("granne", "Per Granlund", other),
+        ("drift", "Driften", None),
+    ):
+        accounts.create(rows, STAFF, now, accounts.AccountDraft(login, name, PASSWORD, customer))
+
+
+def _people(rows: Session, now: datetime, site: Site) -> None:
+    companies = {
+        each: people.add_company(rows, STAFF, now, site.customer, each) for each in (BUILDER, ELECTRICIAN, SCAFFOLDER)
+    }
+    for worker, employer, identity in (*WORKERS, BLOCKED):
+        person = people.add_person(rows, STAFF, now, site.customer, worker)
+        card = people.add_card(rows, STAFF, now, person, companies[employer], (CardId.parse(identity),))
+        people.enrol(rows, STAFF, now, site.project, card.id)
+        site.holders[worker.name] = Holder(identity, person.id, companies[employer].id)
+
+
+def _terminals(rows: Session, now: datetime, site: Site) -> None:
+    for key, name in ((GATE, "Norra grinden"), (CRANE, "Kranfållan"), (SILENT, "Södra grinden"), (SPARE, "Reserv")):
+        units.create(rows, STAFF, now, key, name, site.customer)
+    units.create(rows, STAFF, now, FOREIGN, "Grannens grind", site.neighbour)
+    units.bind(rows, STAFF, now, GATE, Placement(site.project, "Norra grinden", ("grind",)))
+    units.bind(rows, STAFF, now, CRANE, Placement(site.project, "Kranfållan", ()))
+    units.bind(rows, STAFF, now, SILENT, Placement(site.ended_project, "Södra infarten", ("grind",)))
+    units.bind(rows, STAFF, now, FOREIGN, Placement(site.neighbours_project, "Kajen", ("grind",)))
+    for status in (
+        _status(GATE, now),
+        _status(CRANE, now) | {"queue_depth": 12, "oldest_unsent": microseconds(now - timedelta(minutes=8))},
+        _status(SILENT, now - timedelta(days=2)) | {"online": False, "clock_quality": ClockQuality.UNTRUSTED.value},
+        _status(SPARE, now) | {"doors": {"grind": "locked", "sidodörr": "locked"}, "clock_offset_ms": -1420},
+    ):
+        rows.add(UnitStatus(**status))
+
+
+def _status(terminal: str, now: datetime) -> dict[str, object]:
+    return {
+        "unit_id": terminal,
+        "online": True,
+        "seen_at": now,
+        "nonce": b"n",
+        "queue_depth": 0,
+        "oldest_unsent": None,
+        "clock_quality": ClockQuality.SYNCHRONISED.value,
+        "clock_offset_ms": 12,
+        "software": "grindvakt 0.1.0",
+        "ledger": hashlib.sha256(terminal.encode()).digest()[:16],
+        "last_seq": 1204,
+        "readers": {"entré": True},
+        "doors": {"grind": "locked"},
+        "tables": [],
+    }
+
+
+def a_morning(site: Site, now: datetime) -> list[TapDraft]:
+    """Taps of half an hour up to `now`, with everything the live page has words for."""
+    drafts = []
+    turn = [name for name, *_ in ((worker.name, employer) for worker, employer, _ in WORKERS)]
+    for step in range(24):
+        holder = site.holders[turn[step % len(turn)]]
+        way = Direction.IN if step // len(turn) % 2 == 0 else Direction.OUT
+        at = now - timedelta(seconds=1500 - step * 53)
+        drafts.append(TapDraft((GATE, CRANE)[step % 3 == 2], holder, at, site.project, way))
+    falk, late = site.holders[BLOCKED[0].name], now - timedelta(seconds=230)
+    drafts += [
+        TapDraft(GATE, site.stranger, late, site.project),
+        TapDraft(GATE, falk, late + timedelta(seconds=41), site.project, Direction.IN, Outcome.DENIED, Reason.BLOCKED),
+        TapDraft(GATE, falk, late + timedelta(seconds=62), site.project, Direction.OUT, reason=Reason.BLOCKED),
+        TapDraft(
+            SPARE,
+            site.holders["Fatima Haddad"],
+            late + timedelta(seconds=90),
+            None,
+            None,
+            Outcome.DENIED,
+            Reason.UNBOUND,
+        ),
+        TapDraft(
+            CRANE,
+            site.holders["Amir Rezai"],
+            late + timedelta(seconds=120),
+            site.project,
+            received_after=timedelta(minutes=3),
+        ),
+        TapDraft(
+            CRANE,
+            site.holders["Kerstin Åkesson"],
+            late + timedelta(seconds=150),
+            site.project,
+            clock_quality=ClockQuality.UNTRUSTED,
+        ),
+        TapDraft(
+            SILENT,
+            site.holders["Johan Berggren"],
+            late + timedelta(seconds=170),
+            site.ended_project,
+            Direction.IN,
+            Outcome.DENIED,
+            Reason.PROJECT_ENDED,
+        ),
+        TapDraft(GATE, site.holders["Anna Lindqvist"], late + timedelta(seconds=215), site.project, Direction.OUT),
+    ]
+    return drafts
