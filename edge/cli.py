@@ -10,6 +10,7 @@ from typing import Final
 from edge.config import DEFAULT_PATH, EXIT_CONFIG, load
 from edge.errors import ConfigInvalid, DaemonUnreachable, StateInUse, TerminalError
 from edge.settings import Settings
+from edge.version import software
 from protocol.errors import ProtocolError
 
 EXIT_WRONG: Final = 1
@@ -48,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    top.add_argument("--version", action="version", version=f"grindvakt {_version()}")
+    top.add_argument("--version", action="version", version=f"grindvakt {software()}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--config", type=Path, default=DEFAULT_PATH, metavar="FILE", help=f"default: {DEFAULT_PATH}")
@@ -132,12 +133,6 @@ def _count(text: str) -> int:
     if not 1 <= number <= 100_000:
         raise argparse.ArgumentTypeError("from 1 to 100000")
     return number
-
-
-def _version() -> str:
-    from importlib.metadata import version
-
-    return version("grindvakt")
 
 
 if __name__ == "__main__":

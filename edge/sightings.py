@@ -1,6 +1,7 @@
 """Takes what the readers report into the loop, has each sighting answered, and says what the lights show meanwhile."""
 
 import asyncio
+from collections.abc import Callable
 from typing import assert_never
 
 import structlog
@@ -18,11 +19,19 @@ _log = structlog.get_logger()
 class Sightings:
     """The one way from a reader's thread to the terminal."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, terminal: Terminal, signals: Signals, tables: Tables) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        terminal: Terminal,
+        signals: Signals,
+        tables: Tables,
+        readers_changed: Callable[[], None],
+    ) -> None:
         self._loop = loop
         self._terminal = terminal
         self._signals = signals
         self._tables = tables
+        self._readers_changed = readers_changed
         self._lost: set[str] = set()
         self._ledger_works = True
         self._awaited: dict[CardSeen, asyncio.Future[Answer]] = {}
@@ -48,13 +57,19 @@ class Sightings:
                 _log.warning(Event.CARD_UNREAD, reader=reader, why=why)
             case ReaderLost(reader, why):
                 self._lost.add(reader)
+                self._readers_changed()
                 _log.error(Event.READER_LOST, reader=reader, why=why)
             case ReaderBack(reader):
                 self._lost.discard(reader)
+                self._readers_changed()
                 _log.info(Event.READER_RETURNED, reader=reader)
             case _:
                 assert_never(sighting)
         self.rest()
+
+    def tables_changed(self) -> None:
+        """Show what holds now, whichever thread brought the change."""
+        self._loop.call_soon_threadsafe(self.rest)
 
     def rest(self) -> None:
         """Show what holds when nobody taps: the worst that is wrong, or that all is ready."""

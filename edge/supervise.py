@@ -62,11 +62,15 @@ class ServiceState:
 
 
 class Heart:
-    """Beats from the loop that answers taps, through the queue that taps come by: a loop that hangs goes silent."""
+    """Beats from the loop that answers taps, through the queue that taps come by: a loop that hangs goes silent.
 
-    def __init__(self, service: ServiceState, loop: Scheduler) -> None:
+    With each beat it says in words how the terminal is.
+    """
+
+    def __init__(self, service: ServiceState, loop: Scheduler, words: Callable[[], str]) -> None:
         self._service = service
         self._loop = loop
+        self._words = words
         self._timer: Timer | None = None
 
     def start(self) -> None:
@@ -80,7 +84,7 @@ class Heart:
             self._timer.cancel()
 
     def _beat(self, every: float) -> None:
-        self._service.say("WATCHDOG=1")
+        self._service.say("WATCHDOG=1", f"STATUS={self._words()}")
         self._timer = self._loop.call_later(every, partial(self._loop.call_soon_threadsafe, partial(self._beat, every)))
 
 

@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -49,6 +49,8 @@ class Tables:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.binding: Binding | None = None
+        self.on_change: Callable[[], None] = _nobody
+        """Called in whichever thread brought a change; whoever shows what holds hangs itself in here."""
         self.versions: dict[str, int] = {}
         self._held: dict[Table, TableVersion] = {}
         self._salts: tuple[bytes, ...] = ()
@@ -247,6 +249,7 @@ class Tables:
         self._salts = tuple(held.epoch for table, held in self._held.items() if table is Table.BLOCKLIST)
         self.versions = {table.value: held.held for table, held in self._held.items()}
         self.binding = binding
+        self.on_change()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -265,6 +268,10 @@ class Tables:
             yield
         except sqlite3.Error as exc:
             raise TablesUnusable(self.path, str(exc)) from exc
+
+
+def _nobody() -> None:
+    """Does nothing, until somebody wants to know."""
 
 
 def _known(name: str) -> Table | None:

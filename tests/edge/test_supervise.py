@@ -155,15 +155,15 @@ def test_a_systemd_that_does_not_listen_does_not_hold_up_the_loop(systemd: socke
 
 def test_the_heart_beats_twice_in_the_time_that_systemd_allows(systemd: socket.socket) -> None:
     loop, state = HandLoop(), service(systemd, WATCHDOG_USEC="20000000", WATCHDOG_PID=str(os.getpid()))
-    heart = Heart(state, loop)
+    heart = Heart(state, loop, lambda: "well")
     heart.start()
-    assert heard(systemd) == ["WATCHDOG=1"]
+    assert heard(systemd) == ["WATCHDOG=1\nSTATUS=well"]
     loop.advance(9.9)
     assert heard(systemd) == []
     loop.advance(0.2)
     assert heard(systemd) == [], "the beat waits in the queue that taps come by"
     loop.wait_for_call()
-    assert heard(systemd) == ["WATCHDOG=1"]
+    assert heard(systemd) == ["WATCHDOG=1\nSTATUS=well"]
     heart.stop()
     loop.advance(60)
     assert heard(systemd) == []
@@ -176,6 +176,6 @@ def test_without_a_watchdog_the_heart_is_silent(systemd: socket.socket, asked: d
         HandLoop(),
         service(systemd, **{"WATCHDOG_USEC": "2000000", **asked} if "WATCHDOG_PID" in asked else asked),
     )
-    Heart(state, loop).start()
+    Heart(state, loop, lambda: "well").start()
     assert heard(systemd) == []
     state.close()

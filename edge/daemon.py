@@ -1,0 +1,195 @@
+"""Builds every part of the terminal, runs them together, and stops them in reverse."""
+
+import asyncio
+import fcntl
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final, assert_never
+
+import structlog
+
+from edge.answers import Answer
+from edge.clock import SystemClock
+from edge.door_log import DoorLog
+from edge.doors import Door
+from edge.errors import StateInUse, StateUnusable
+from edge.events import Event
+from edge.guard import RepeatGuard
+from edge.ledger import Ledger
+from edge.link import Link
+from edge.local import FILE_NAME, LocalSocket
+from edge.movements import Movements
+from edge.outbox import Outbox
+from edge.pins import Line, Pins
+from edge.readers import Reader
+from edge.readers.simulated import SimulatedReader
+from edge.report import Report, condition
+from edge.requests import Requests
+from edge.settings import ReaderSettings, Settings
+from edge.sightings import Sightings
+from edge.signals import Signals
+from edge.supervise import Heart, ServiceState, exit_on_bugs, keep
+from edge.tables import Tables
+from edge.terminal import Terminal
+from edge.version import software
+from protocol.decision import LONGEST_PASS
+
+EXIT_BUG: Final = 70  # EX_SOFTWARE of sysexits.h: systemd starts a fresh one
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What runs once everything is built."""
+
+    readers: list[Reader]
+    sightings: Sightings
+    link: Link
+    report: Report
+
+
+def run(settings: Settings, environment: Mapping[str, str], *, simulate: bool) -> int:
+    """Run until SIGTERM, SIGINT or a bug; the exit status. Raises TerminalError or ChainBroken at start."""
+    return asyncio.run(_run(settings, environment, simulate))
+
+
+async def _run(settings: Settings, environment: Mapping[str, str], simulate: bool) -> int:
+    loop = asyncio.get_running_loop()
+    stopping: asyncio.Future[int] = loop.create_future()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _settle, stopping, 0)
+    exit_on_bugs(loop, partial(_settle, stopping, EXIT_BUG))
+
+    with ExitStack() as stack:
+        parts = _build(settings, simulate, loop, stack)
+        service = ServiceState(environment)
+        stack.callback(service.close)
+        for reader in parts.readers:
+            reader.start(parts.sightings.hand_over)
+            stack.callback(reader.stop)
+        service.say("READY=1", f"STATUS={parts.report.words()}")
+        _log.info(Event.TERMINAL_STARTED, terminal=settings.terminal.id, software=parts.report.software)
+        heart = Heart(service, loop, parts.report.words)
+        heart.start()
+
+        requests = Requests(parts.report, parts.sightings, _tappable(parts.readers) if simulate else None)
+        local = LocalSocket(_folder(settings.terminal.runtime_dir) / FILE_NAME, requests.respond)
+        async with asyncio.TaskGroup() as tasks:
+            beside = [
+                tasks.create_task(keep("link", parts.link.run, asyncio.sleep)),
+                tasks.create_task(keep("local socket", local.run, asyncio.sleep)),
+            ]
+            status = await stopping
+            service.say("STOPPING=1")
+            for task in beside:
+                task.cancel()
+        heart.stop()
+    _log.info(Event.TERMINAL_STOPPED, terminal=settings.terminal.id, status=status)
+    return status
+
+
+def _build(settings: Settings, simulate: bool, loop: asyncio.AbstractEventLoop, stack: ExitStack) -> Parts:
+    """The inventory, in the order of dependence; `stack` takes it apart in reverse."""
+    state = _folder(settings.terminal.state_dir)
+    stack.enter_context(only_daemon(state))
+    pins = _pins(settings, state, simulate)  # before all else: from here on every line is inactive
+    stack.callback(pins.close)
+
+    clock = SystemClock()
+    ledger = Ledger.open(state / "ledger.db", settings.terminal.id, clock)
+    stack.callback(ledger.close)
+    tables = Tables.open(state / "tables.db")
+    stack.callback(tables.close)
+    movements = Movements(ledger.taps_since(clock.read().utc - LONGEST_PASS))
+
+    readers = [_reader(each) for each in settings.readers]
+    doors: dict[str, Door] = {}
+    outbox = Outbox(ledger)
+    told = partial(condition, software(), readers, doors)
+    link = Link(settings.link, settings.terminal.id, clock, outbox, tables, told)
+
+    signals = Signals(pins, loop)
+    stack.callback(signals.stop)
+    door_log = DoorLog(clock, ledger, link.wake)
+    for each in settings.doors:
+        doors[each.name] = Door(each.name, pins[lock(each.name)], each.access_seconds, loop, door_log.note)
+        stack.callback(doors[each.name].stop)
+
+    guard: RepeatGuard[Answer] = RepeatGuard(settings.terminal.repeat_seconds)
+    ways = {each.name: each.direction for each in settings.readers}
+    terminal = Terminal(clock, ledger, tables, movements, guard, signals, doors, ways, link.is_online, link.wake)
+    sightings = Sightings(loop, terminal, signals, tables, link.changed)
+    sightings.rest()
+    tables.on_change = sightings.tables_changed
+    report = Report(software(), settings.link, clock, outbox, tables, link, readers, doors, signals, pins)
+    return Parts(readers, sightings, link, report)
+
+
+@contextmanager
+def only_daemon(state: Path) -> Iterator[None]:
+    """Hold the state folder; the kernel lets it go with the process, however that ends. Raises StateInUse."""
+    descriptor = os.open(state / "daemon.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as exc:
+        os.close(descriptor)
+        raise StateInUse(state) from exc
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def lock(door: str) -> str:
+    """The name of a door's line among the pins."""
+    return f"lock-{door}"
+
+
+def _pins(settings: Settings, state: Path, simulate: bool) -> Pins:
+    signals = settings.signals
+    lines = [Line("red", signals.red), Line("green", signals.green), Line("buzzer", signals.buzzer)]
+    lines += [Line(lock(door.name), door.pin, door.active_high) for door in settings.doors]
+    if simulate or signals.kind == "simulated":
+        return Pins.simulated(lines, state / "pins.log")
+    return Pins.on_board(lines)
+
+
+def _reader(settings: ReaderSettings) -> Reader:
+    """The reader that the settings describe; what drives a kind is loaded only where one is there."""
+    match settings.kind:
+        case "pcsc":
+            from edge.readers.pcsc import PcscReader
+
+            return PcscReader(settings.name, settings.pcsc or "")
+        case "serial":
+            from edge.readers.serial import SerialReader
+
+            return SerialReader(settings.name, str(settings.device))
+        case "simulated":
+            return SimulatedReader(settings.name)
+        case _:
+            assert_never(settings.kind)
+
+
+def _tappable(readers: list[Reader]) -> dict[str, SimulatedReader]:
+    return {reader.name: reader for reader in readers if isinstance(reader, SimulatedReader)}
+
+
+def _folder(path: Path) -> Path:
+    """The folder, made where it is not there yet. Raises StateUnusable."""
+    try:
+        path.mkdir(mode=0o750, parents=True, exist_ok=True)
+    except OSError as exc:
+        raise StateUnusable(path, exc.strerror or str(exc)) from exc
+    return path
+
+
+def _settle(stopping: asyncio.Future[int], status: int) -> None:
+    if not stopping.done():
+        stopping.set_result(status)

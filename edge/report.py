@@ -1,0 +1,82 @@
+"""Says how the terminal is: to the cloud, to systemd, and to a person who asks."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from edge.clock import Clock
+from edge.doors import Door
+from edge.link import Condition, Link
+from edge.outbox import Outbox
+from edge.pins import Pins
+from edge.readers import Reader
+from edge.settings import LinkSettings
+from edge.signals import Signals
+from edge.tables import Tables
+from protocol.clock import MICROSECONDS
+
+LIGHTS = ("red", "green", "buzzer")
+
+
+def condition(software: str, readers: Sequence[Reader], doors: Mapping[str, Door]) -> Condition:
+    """What a status tells the cloud of the parts here."""
+    there = {reader.name: reader.is_there for reader in readers}
+    return Condition(software, there, {name: str(door.state) for name, door in doors.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Reads every part and changes none."""
+
+    software: str
+    broker: LinkSettings
+    clock: Clock
+    outbox: Outbox
+    tables: Tables
+    link: Link
+    readers: Sequence[Reader]
+    doors: Mapping[str, Door]
+    signals: Signals
+    pins: Pins
+
+    def status(self) -> dict[str, Any]:
+        """Everything, for `grindvakt status`. Raises LedgerUnusable."""
+        now, ledger, parts = self.clock.read(), self.outbox.ledger, condition(self.software, self.readers, self.doors)
+        oldest = self.outbox.oldest_unsent
+        return {
+            "terminal": ledger.terminal,
+            "software": self.software,
+            "binding": self._binding(),
+            "link": {"online": self.link.is_online(), "broker": f"{self.broker.host}:{self.broker.port}"},
+            "queue": {"depth": self.outbox.depth, "oldest_unsent": None if oldest is None else _moment(oldest)},
+            "clock": {"utc": _moment(now.utc), "quality": now.quality},
+            "readers": parts.readers,
+            "doors": parts.doors,
+            "lights": {"shown": self.signals.shown, **{name: self.pins[name].is_on for name in LIGHTS}},
+            "ledger": {
+                "id": ledger.id.hex(),
+                "last_seq": ledger.last_seq,
+                "last_hash": ledger.last_hash.hex(),
+                "receipted": ledger.receipted,
+            },
+            "tables": self.tables.versions,
+        }
+
+    def words(self) -> str:
+        """One line, for `systemctl status`."""
+        binding, lost = self.tables.binding, [reader.name for reader in self.readers if not reader.is_there]
+        where = "not bound to a project" if binding is None else f"at {binding.project_name}, {binding.place}"
+        link = "online" if self.link.is_online() else "offline"
+        gone = f", lost: {', '.join(lost)}" if lost else ""
+        return f"{where}; {link}, {self.outbox.depth} entries unsent; {len(self.readers)} readers{gone}"
+
+    def _binding(self) -> dict[str, Any] | None:
+        binding = self.tables.binding
+        if binding is None:
+            return None
+        return {name: getattr(binding, name) for name in ("project", "project_name", "place", "mode", "ended", "doors")}
+
+
+def _moment(at: int) -> str:
+    return datetime.fromtimestamp(at // MICROSECONDS, UTC).isoformat()

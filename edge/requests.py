@@ -1,0 +1,57 @@
+"""Answers what the commands on this machine ask."""
+
+from collections.abc import Mapping
+from typing import assert_never
+
+from edge.answers import reason_of
+from edge.errors import RequestRefused
+from edge.local import Answer, AskStatus, AskTap, Request
+from edge.readers import CardSeen
+from edge.readers.simulated import SimulatedReader
+from edge.report import Report
+from edge.sightings import Sightings
+from protocol.cards import CardId
+
+
+class Requests:
+    """`simulated` are the readers that may be tapped from here: none, unless the daemon runs under --simulate."""
+
+    def __init__(self, report: Report, sightings: Sightings, simulated: Mapping[str, SimulatedReader] | None) -> None:
+        self._report = report
+        self._sightings = sightings
+        self._simulated = simulated
+
+    async def respond(self, request: Request) -> Answer:
+        """The answer to a request. Raises RequestRefused, CardIdInvalid, LedgerUnusable."""
+        match request:
+            case AskStatus():
+                return self._report.status()
+            case AskTap(card, reader):
+                return await self._tap(CardId.parse(card), self._reader(reader))
+            case _:
+                assert_never(request)
+
+    def _reader(self, name: str | None) -> SimulatedReader:
+        if self._simulated is None:
+            raise RequestRefused(
+                "taps are simulated only under `grindvakt run --simulate`; this daemon serves real cards"
+            )
+        if not self._simulated:
+            raise RequestRefused('no reader is simulated; give one of the settings kind = "simulated"')
+        found = self._simulated.get(name if name is not None else next(iter(self._simulated)))
+        if found is None:
+            raise RequestRefused(f"no simulated reader is called {name!r}; there are {', '.join(self._simulated)}")
+        return found
+
+    async def _tap(self, card: CardId, reader: SimulatedReader) -> Answer:
+        """Hold the card against the reader; the tap goes the way of every other, and its answer comes back here."""
+        awaited = self._sightings.answer_to(CardSeen(card, reader.name))
+        reader.tap(card)
+        answer = await awaited
+        return {
+            "seq": answer.seq,
+            "outcome": answer.outcome,
+            "direction": answer.verdict.direction,
+            "reason": reason_of(answer.verdict),
+            "shown": answer.shown,
+        }
