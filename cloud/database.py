@@ -7,7 +7,18 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Connection, DateTime, Dialect, Engine, Integer, MetaData, create_engine, event
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    FromClause,
+    Integer,
+    MetaData,
+    create_engine,
+    event,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, NoSuchModuleError
@@ -130,9 +141,11 @@ def kind_of(session: Session) -> str:
     return session.get_bind().dialect.name
 
 
-def insert_into(session: Session, model: type[Model]) -> postgresql.Insert | sqlite.Insert:
+def insert_into(session: Session, model: type[Model] | FromClause) -> postgresql.Insert | sqlite.Insert:
     """An INSERT that knows ON CONFLICT, which both databases write alike."""
-    return postgresql.insert(model) if kind_of(session) == POSTGRESQL else sqlite.insert(model)
+    if kind_of(session) == POSTGRESQL:
+        return postgresql.insert(model)  # type: ignore[arg-type]
+    return sqlite.insert(model)  # type: ignore[arg-type]
 
 
 def checked_url(url: str) -> URL:

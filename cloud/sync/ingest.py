@@ -1,0 +1,204 @@
+"""Takes terminals' entries in: idempotent, without gaps, several batches in one transaction, receipts only after it.
+
+A batch that continues what is held is taken; one that is held already is receipted again; one beyond a gap is answered
+with the receipt for what is held, which asks for the rest. A branch of the chain (a cloned card's) and an entry that
+cannot be read are kept aside durably with the reason: that counts as received, or the terminal could never go on.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.orm import Session
+
+from cloud.clock import Clock, microseconds
+from cloud.database import Database
+from cloud.events import Event
+from cloud.sync.batches import Batch
+from cloud.sync.decoding import RefusedBecause, columns_of
+from cloud.sync.ledgers import Head, Ledgers
+from cloud.units.models import Unit
+from cloud.wakeups import Topic, announce
+from protocol.errors import TerminalId
+from protocol.messages import VERSION, Receipt
+
+log = structlog.get_logger(__name__)
+
+
+class Outcome(StrEnum):
+    """What became of a batch."""
+
+    TAKEN = "taken"
+    DUPLICATE = "duplicate"
+    GAP = "gap"
+    FORK = "fork"
+    UNKNOWN_TERMINAL = "unknown_terminal"
+    UNSTORABLE = "unstorable"
+
+
+EVENTS = {
+    Outcome.TAKEN: Event.BATCH_RECEIPTED,
+    Outcome.DUPLICATE: Event.BATCH_RECEIPTED,
+    Outcome.GAP: Event.BATCH_GAPPED,
+    Outcome.FORK: Event.BATCH_FORKED,
+    Outcome.UNKNOWN_TERMINAL: Event.BATCH_REFUSED,
+    Outcome.UNSTORABLE: Event.BATCH_REFUSED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a batch, and what its terminal is told: nothing, where it is refused."""
+
+    terminal: TerminalId
+    outcome: Outcome
+    receipt: Receipt | None
+
+
+class Ingest:
+    """Takes batches into one database; several processes may do so at once."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def take(self, batches: Sequence[Batch]) -> list[Answer]:
+        """Write batches down in one transaction; an answer for each, in order, once they are durable.
+
+        Raises OperationalError or InterfaceError where the database is away: nothing was written, take them again.
+        """
+        try:
+            with self._database.transaction() as session:
+                answers = _Taking(session, microseconds(self._clock.now())).take(batches)
+        except (OperationalError, InterfaceError):
+            raise
+        except DBAPIError as exc:
+            return self._apart(batches, exc)
+        for batch, answer in zip(batches, answers, strict=True):
+            _say(batch, answer)
+        return answers
+
+    def _apart(self, batches: Sequence[Batch], exc: DBAPIError) -> list[Answer]:
+        """One of them cannot be stored: find out which, so that the others are."""
+        if len(batches) > 1:
+            return [answer for batch in batches for answer in self.take([batch])]
+        answer = Answer(batches[0].key.terminal, Outcome.UNSTORABLE, None)
+        _say(batches[0], answer, reason=str(exc.orig).partition("\n")[0])
+        return [answer]
+
+
+class _Taking:
+    """One transaction."""
+
+    def __init__(self, session: Session, now: int) -> None:
+        self._session = session
+        self._now = now
+
+    def take(self, batches: Sequence[Batch]) -> list[Answer]:
+        """Place every batch, then write all rows at once."""
+        customers = self._customers({batch.key.terminal for batch in batches})
+        ledgers = Ledgers(self._session, (batch.key for batch in batches if batch.key.terminal in customers))
+        answers = []
+        for batch in batches:
+            customer = customers.get(batch.key.terminal)
+            if customer is None:
+                answers.append(Answer(batch.key.terminal, Outcome.UNKNOWN_TERMINAL, None))
+            else:
+                answers.append(self._place(ledgers, batch, customer))
+        ledgers.save()
+        if ledgers.entries or ledgers.refused:
+            announce(self._session, Topic.ENTRIES)
+        return answers
+
+    def _customers(self, terminals: set[TerminalId]) -> dict[str, str]:
+        found = select(Unit.id, Unit.customer_id).where(Unit.id.in_(terminals))
+        return dict(self._session.execute(found).all())
+
+    def _place(self, ledgers: Ledgers, batch: Batch, customer: str) -> Answer:
+        head = ledgers.heads[batch.key]
+        entries = batch.entries
+        if entries.first > head.upto + 1:
+            if ledgers.is_fork_at(batch.key, entries.first - 1, entries.previous):
+                return self._keep_aside(ledgers, batch)
+            return _answer(batch, Outcome.GAP, head.upto, head.hash)
+        if not _is_continued(ledgers, batch, head):
+            return self._keep_aside(ledgers, batch)
+        if entries.last <= head.upto:
+            return _answer(batch, Outcome.DUPLICATE, head.upto, head.hash)
+        self._append(ledgers, batch, customer)
+        return _answer(batch, Outcome.TAKEN, head.upto, head.hash)
+
+    def _append(self, ledgers: Ledgers, batch: Batch, customer: str) -> None:
+        """The entries beyond the head become rows; one that cannot be read is kept aside in its place."""
+        head = ledgers.heads[batch.key]
+        held = head.upto - batch.entries.first + 1
+        terminal, ledger = batch.key
+        now = self._now
+        for seq, payload in enumerate(batch.entries.payloads[held:], head.upto + 1):
+            digest, chain_hash = batch.chained[seq - batch.entries.first]
+            columns = columns_of(payload)
+            if isinstance(columns, RefusedBecause):
+                ledgers.refused.append(self._refused(batch, seq, columns))
+                log.warning(Event.ENTRY_REFUSED, terminal=terminal, ledger=ledger.hex(), seq=seq, reason=columns)
+            else:
+                columns["customer_id"] = customer
+                columns["terminal"] = terminal
+                columns["ledger"] = ledger
+                columns["seq"] = seq
+                columns["digest"] = digest
+                columns["hash"] = chain_hash
+                columns["payload"] = payload
+                columns["received_at"] = now
+                ledgers.entries.append(columns)
+            head.advance(seq, chain_hash)
+
+    def _keep_aside(self, ledgers: Ledgers, batch: Batch) -> Answer:
+        """Another branch: what differs from the chain we hold is kept, and receipted by the branch's own hash."""
+        entries = batch.entries
+        held = ledgers.hashes(batch.key, entries.first, entries.last)
+        for seq in range(entries.first, entries.last + 1):
+            if held.get(seq) != batch.hash_at(seq):
+                ledgers.refused.append(self._refused(batch, seq, RefusedBecause.FORK))
+        return _answer(batch, Outcome.FORK, entries.last, entries.last_hash)
+
+    def _refused(self, batch: Batch, seq: int, reason: RefusedBecause) -> dict[str, Any]:
+        return {
+            "terminal": batch.key.terminal,
+            "ledger": batch.key.ledger,
+            "seq": seq,
+            "hash": batch.hash_at(seq),
+            "reason": reason.value,
+            "payload": batch.entries.payloads[seq - batch.entries.first],
+            "received_at": self._now,
+        }
+
+
+def _is_continued(ledgers: Ledgers, batch: Batch, head: Head) -> bool:
+    """Says whether the batch lies on the chain we hold; `first` is not beyond it."""
+    entries = batch.entries
+    if entries.first == head.upto + 1:
+        return entries.previous == head.hash
+    if entries.last >= head.upto:
+        return batch.hash_at(head.upto) == head.hash
+    return ledgers.hashes(batch.key, entries.last, entries.last).get(entries.last) == entries.last_hash
+
+
+def _answer(batch: Batch, outcome: Outcome, upto: int, chain_hash: bytes) -> Answer:
+    return Answer(batch.key.terminal, outcome, Receipt(VERSION, batch.key.ledger, upto, chain_hash))
+
+
+def _say(batch: Batch, answer: Answer, **more: str) -> None:
+    entries = batch.entries
+    event = EVENTS[answer.outcome]
+    level = log.info if event is Event.BATCH_RECEIPTED else log.warning
+    about = {
+        "terminal": batch.key.terminal,
+        "ledger": entries.ledger.hex(),
+        "first": entries.first,
+        "last": entries.last,
+    }
+    level(event, **about, outcome=answer.outcome, upto=answer.receipt.upto if answer.receipt else None, **more)
