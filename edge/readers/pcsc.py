@@ -54,6 +54,7 @@ class PcscReader:
         self._wanted = wanted
         self._watch = Watch(name, self._session)
         self._context: Any = None
+        self._lying: CardId | None = None  # the card in the field, as far as known
 
     @property
     def is_there(self) -> bool:
@@ -103,9 +104,22 @@ class PcscReader:
             if state & (scard.SCARD_STATE_UNKNOWN | scard.SCARD_STATE_UNAVAILABLE | scard.SCARD_STATE_IGNORE):
                 raise ReaderGone(self.name, "it was unplugged")
             watch.alive()
+            self._forget_if_gone(known, state, timed_out=outcome == scard.SCARD_E_TIMEOUT)
             if _is_new_card(known, state):
-                watch.report(self._read(context, reader))
+                self._tell(watch, self._read(context, reader))
             known = state & ~scard.SCARD_STATE_CHANGED
+
+    def _forget_if_gone(self, known: int, state: int, *, timed_out: bool) -> None:
+        """A card was taken away when we saw it go, or when the field stays empty: pcscd starts with none."""
+        has_left = known & scard.SCARD_STATE_PRESENT and known >> 16 != state >> 16
+        if has_left or (timed_out and not state & scard.SCARD_STATE_PRESENT):
+            self._lying = None
+
+    def _tell(self, watch: Watch, sighting: Sighting) -> None:
+        """Report it, unless it is the card that lay on the reader all the while pcscd was restarted."""
+        lay, self._lying = self._lying, sighting.card if isinstance(sighting, CardSeen) else None
+        if self._lying is None or self._lying != lay:
+            watch.report(sighting)
 
     def _read(self, context: Any, reader: str) -> Sighting:
         try:
@@ -146,7 +160,13 @@ def card_of(answer: Sequence[int]) -> CardId:
     """The identity in an answer to GET_UID, most significant byte first."""
     serial, status = bytes(answer[:-2]), bytes(answer[-2:])
     if status != SUCCESS:
-        raise _CardFault(STATUS_WORDS.get(status, f"the card answered {status.hex(' ').upper() or 'nothing'}"))
+        raise _CardFault(_told(status))
     if len(serial) not in UID_LENGTHS:
         raise _CardFault(f"its serial number has {len(serial)} bytes, expected 4, 7 or 10")
     return CardId.from_bytes(CardKind.UID, serial)
+
+
+def _told(status: bytes) -> str:
+    if len(status) < 2 or status[0] >> 4 not in {0x6, 0x9}:  # ISO/IEC 7816-4, 5.6: no status word begins otherwise
+        return "the card was taken away"
+    return STATUS_WORDS.get(status, f"the card answered {status.hex(' ').upper()}")

@@ -74,6 +74,7 @@ class _Chip:
         self._line = line
         self._answer = answer
         self._pulled = pulled
+        self._is_powered = False
 
     def serve(self) -> None:
         """Answer until the card is taken away, from either side."""
@@ -85,10 +86,11 @@ class _Chip:
     def _react(self, message: bytes) -> bool:
         """Says whether the card stays in the field."""
         if message in {POWER_OFF, POWER_ON, RESET}:
+            self._is_powered = message != POWER_OFF
             return True
-        if message == TELL_ATR:
+        if message == TELL_ATR:  # also asked of a card without power, to see whether it is there
             self._send(ATR)
-            return self._pulled is not Pulled.AFTER_ATR
+            return not (self._is_powered and self._pulled is Pulled.AFTER_ATR)
         if message != GET_UID:
             self._send(UNSUPPORTED)
             return True

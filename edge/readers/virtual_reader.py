@@ -73,15 +73,14 @@ class VirtualReader:
         self.start()
 
     def unplug(self, port: int) -> None:
-        """Take one reader away while pcscd runs."""
+        """Go on without this reader. pcscd lets go of a reader from its settings only when it is started anew."""
         self._ports.remove(port)
-        self._rescan()
+        self.restart()
 
     def plug(self, port: int) -> None:
-        """Put a reader there while pcscd runs."""
+        """Put a reader there."""
         self._ports.append(port)
-        self._rescan()
-        self._wait()
+        self.restart()
 
     def __enter__(self) -> Self:
         self.start()
@@ -105,11 +104,6 @@ class VirtualReader:
         copy = self._folder / f"vpcd-{port}.so"
         shutil.copyfile(DRIVER, copy)
         return copy
-
-    def _rescan(self) -> None:
-        self._write_settings()
-        if self._process is not None:
-            self._process.send_signal(signal.SIGUSR1)  # what `pcscd --hotplug` sends
 
     def _end(self, how: signal.Signals) -> None:
         process, self._process = self._process, None

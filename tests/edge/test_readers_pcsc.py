@@ -141,12 +141,31 @@ def test_taps_go_on_within_five_seconds_after_pcscd_was_restarted(
     back_again(reader, card, seen)
 
 
+def test_a_card_that_lies_on_the_reader_while_pcscd_is_restarted_does_not_count_again(
+    pcscd: VirtualReader, reader: PcscReader, card: VirtualCard, seen: Sightings
+) -> None:
+    card.insert(UID)
+    assert seen.next() == CardSeen(CARD, "gate")
+    pcscd.kill()
+    assert isinstance(seen.next(), ReaderLost)
+    pcscd.start()
+    card.insert(UID)
+    assert seen.next() == ReaderBack("gate")
+    others = Sightings()
+    other = PcscReader("other", reader_name(PORT))
+    other.start(others.take)
+    assert others.next() == CardSeen(CARD, "other")
+    other.stop()
+    reader.stop()
+    assert seen.is_empty
+
+
 def back_again(reader: PcscReader, card: VirtualCard, seen: Sightings) -> None:
     """The reader reports its return within five seconds, and a card is read."""
     began = time.monotonic()
     assert seen.next() == ReaderBack("gate")
-    card.insert(UID)
-    assert seen.next() == CardSeen(CARD, "gate")
+    card.insert(bytes.fromhex("11223344"))
+    assert seen.next() == CardSeen(CardId.parse("uid:11223344"), "gate")
     assert time.monotonic() - began < 5
     assert reader.is_there
 
@@ -169,8 +188,8 @@ def test_fifty_insertions_leave_no_thread_and_no_file_open(pcscd: VirtualReader)
     readers = [PcscReader(f"{port}.{slot}", FieldWatcher(port, slot).name) for port, slot in places]
     for reader, place in zip(readers, places, strict=True):
         reader.start(seen[place].take)
-    held = threads_and_files()
     cards = {place: VirtualCard(place[0] + place[1]) for place in places}
+    held: list[tuple[int, int]] = []
     for _ in range(50 // len(places) + 1):
         for place in places:
             cards[place].insert(UID)
@@ -179,7 +198,8 @@ def test_fifty_insertions_leave_no_thread_and_no_file_open(pcscd: VirtualReader)
             cards[place].remove()
         for place in places:
             FieldWatcher(*place).wait_until_empty()
-    assert threads_and_files() <= held
+        held.append(threads_and_files())
+    assert held[-1] == held[0]
     for reader in readers:
         reader.stop()
     assert threads_and_files() == before

@@ -35,10 +35,19 @@ class HandLoop:
         self._soon.append(callback)
         self._called.release()
 
-    def wait_for_call(self, seconds: float = 5.0) -> None:
-        """Wait in real time until another thread has called in, then run what it asked for."""
+    def wait_for_call(self) -> None:
+        """Wait in real time until another thread has called in, and run what it asked for."""
+        self.wait_until_called()
+        self.run_calls()
+
+    def wait_until_called(self, seconds: float = 5.0) -> None:
+        """Wait in real time until another thread has called in."""
         assert self._called.acquire(timeout=seconds), "no other thread called in"
-        self._soon.pop(0)()
+
+    def run_calls(self) -> None:
+        """Run what other threads asked for."""
+        while self._soon:
+            self._soon.pop(0)()
 
     def next_at(self) -> float | None:
         """When the next timer is due."""
@@ -51,7 +60,7 @@ class HandLoop:
         end = self.now + seconds
         while (at := self.next_at()) is not None and at <= end + 1e-9:
             self.now = at
-            callback, timer = None, heapq.heappop(self._timers)[2]
+            timer = heapq.heappop(self._timers)[2]
             callback, timer.callback = timer.callback, None
             if callback is not None:
                 callback()

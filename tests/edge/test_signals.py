@@ -1,0 +1,180 @@
+"""Every pattern looks like itself, also to somebody who cannot tell red from green."""
+
+import itertools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge.pins import Line, Pins
+from edge.signals import PATTERNS, Pattern, Signals
+from tests.support.hand_clock import HandLoop
+
+DOCS = Path(__file__).parents[2] / "docs" / "signals.md"
+GREEN = {
+    Pattern.ADMITTED_IN,
+    Pattern.ADMITTED_OUT,
+    Pattern.ADMITTED_WITHOUT_PERSON,
+    Pattern.RECORDED_IN_OFFLINE,
+    Pattern.RECORDED_OUT_OFFLINE,
+    Pattern.RECORDED_WITHOUT_PERSON_OFFLINE,
+}
+LIT = {"red", "green"}
+
+
+@pytest.fixture
+def pins(tmp_path: Path) -> Iterator[Pins]:
+    taken = Pins.simulated([Line("red", 17), Line("green", 27), Line("buzzer", 22)], tmp_path / "pins.log")
+    yield taken
+    taken.close()
+
+
+@pytest.fixture
+def loop() -> HandLoop:
+    return HandLoop()
+
+
+@pytest.fixture
+def signals(pins: Pins, loop: HandLoop) -> Signals:
+    return Signals(pins, loop)
+
+
+def on(pins: Pins) -> set[str]:
+    """The outputs that are on now."""
+    return {name for name in ("red", "green", "buzzer") if pins[name].is_on}
+
+
+def watched(pins: Pins, loop: HandLoop, seconds: float) -> list[tuple[frozenset[str], int]]:
+    """What is on, and for how many milliseconds, while time passes."""
+    seen = []
+    for _ in range(round(seconds * 100)):
+        loop.advance(0.01)
+        seen.append(frozenset(on(pins)))
+    return [(outputs, len(list(group)) * 10) for outputs, group in itertools.groupby(seen)]
+
+
+def rhythm(pattern: Pattern) -> tuple[tuple[bool, bool], ...]:
+    """Light or dark, and long or short, as an eye without colours takes one round of it: what a person can tell apart.
+
+    A third of a second parts long from short; dark at the end is the same as nothing.
+    """
+    steps = itertools.groupby(PATTERNS[pattern].steps, key=lambda step: step.is_lit)
+    told = [(lit, sum(step.ms for step in group) >= 333) for lit, group in steps]
+    return tuple(told if told[-1][0] or PATTERNS[pattern].times > 1 else told[:-1])
+
+
+def test_no_two_patterns_have_the_same_rhythm() -> None:
+    """Two that differ in colour only would be one to a colour-blind worker (DESIGN 5)."""
+    rhythms = {pattern: rhythm(pattern) for pattern in Pattern}
+    same = [(a, b) for a, b in itertools.combinations(Pattern, 2) if rhythms[a] == rhythms[b]]
+    assert same == []
+
+
+def test_every_pattern_has_a_sequence_and_words_of_its_own() -> None:
+    assert set(PATTERNS) == set(Pattern)
+    assert len({sequence.words for sequence in PATTERNS.values()}) == len(PATTERNS)
+
+
+@pytest.mark.parametrize("pattern", Pattern)
+def test_green_is_shown_for_what_was_admitted_and_for_nothing_else(pattern: Pattern) -> None:
+    steps = PATTERNS[pattern].steps
+    assert any(step.green for step in steps) == (pattern in GREEN)
+    assert not (pattern in GREEN and any(step.red for step in steps))
+
+
+@pytest.mark.parametrize("pattern", [each for each in Pattern if each is not Pattern.READY])
+def test_the_first_step_is_on_the_pins_when_show_returns(pins: Pins, signals: Signals, pattern: Pattern) -> None:
+    signals.show(pattern)
+    assert on(pins) & LIT == ({"green"} if pattern in GREEN else {"red"})
+
+
+@pytest.mark.parametrize("pattern", Pattern)
+def test_an_answer_ends_by_itself_within_four_seconds_and_leaves_all_dark(
+    pins: Pins, loop: HandLoop, signals: Signals, pattern: Pattern
+) -> None:
+    signals.show(pattern)
+    loop.advance(4.0)
+    assert on(pins) == set()
+    assert loop.next_at() is None
+    assert signals.shown is Pattern.READY
+
+
+def test_a_terminal_that_is_not_bound_blinks_red_only_all_the_time(
+    pins: Pins, loop: HandLoop, signals: Signals
+) -> None:
+    signals.rest(Pattern.UNBOUND)
+    blinks = watched(pins, loop, 60)
+    assert {outputs for outputs, _ in blinks} == {frozenset(), frozenset({"red"})}
+    assert {ms for _, ms in blinks[1:-1]} == {500}
+    assert len(blinks) >= 119
+
+
+def test_a_tap_at_a_terminal_that_is_not_bound_starts_the_blink_anew_and_it_goes_on(
+    pins: Pins, loop: HandLoop, signals: Signals
+) -> None:
+    signals.rest(Pattern.UNBOUND)
+    loop.advance(0.7)
+    signals.show(Pattern.UNBOUND)
+    assert on(pins) == {"red"}
+    assert {ms for _, ms in watched(pins, loop, 20)[1:-1]} == {500}
+
+
+def test_a_new_answer_replaces_the_old_one_at_once(pins: Pins, loop: HandLoop, signals: Signals) -> None:
+    signals.show(Pattern.ADMITTED_OUT)
+    loop.advance(0.3)
+    signals.show(Pattern.BLOCKED)
+    assert on(pins) == {"red", "buzzer"}
+    assert signals.shown is Pattern.BLOCKED
+    assert not any("green" in outputs for outputs, _ in watched(pins, loop, 10))
+
+
+def test_after_an_answer_the_resting_pattern_returns(pins: Pins, loop: HandLoop, signals: Signals) -> None:
+    signals.rest(Pattern.UNBOUND)
+    signals.show(Pattern.UNREAD)
+    loop.advance(2 * 0.24 - 0.001)
+    before = signals.shown
+    loop.advance(0.002)
+    assert (before, signals.shown) == (Pattern.UNREAD, Pattern.UNBOUND)
+    assert on(pins) == {"red"}
+
+
+def test_a_resting_pattern_set_during_an_answer_waits_for_its_end(pins: Pins, loop: HandLoop, signals: Signals) -> None:
+    signals.show(Pattern.ADMITTED_IN)
+    signals.rest(Pattern.UNBOUND)
+    assert on(pins) == {"green", "buzzer"}
+    loop.advance(1.4)
+    assert signals.shown is Pattern.UNBOUND
+
+
+def test_setting_the_same_resting_pattern_again_does_not_disturb_it(
+    pins: Pins, loop: HandLoop, signals: Signals
+) -> None:
+    signals.rest(Pattern.UNBOUND)
+    loop.advance(0.6)
+    signals.rest(Pattern.UNBOUND)
+    assert on(pins) == set()
+
+
+@pytest.mark.parametrize("pattern", Pattern)
+def test_the_buzzer_answers_taps_and_is_silent_at_rest(
+    pins: Pins, loop: HandLoop, signals: Signals, pattern: Pattern
+) -> None:
+    signals.rest(pattern)
+    assert not any("buzzer" in outputs for outputs, _ in watched(pins, loop, 10))
+    signals.show(pattern)
+    heard = "buzzer" in on(pins) or any("buzzer" in outputs for outputs, _ in watched(pins, loop, 4))
+    assert heard == (pattern not in {Pattern.READY, Pattern.UNBOUND, Pattern.READER_FAULT})
+
+
+def test_stop_turns_everything_off_for_good(pins: Pins, loop: HandLoop, signals: Signals) -> None:
+    signals.rest(Pattern.UNBOUND)
+    signals.show(Pattern.ADMITTED_IN)
+    signals.stop()
+    assert on(pins) == set()
+    assert loop.next_at() is None
+
+
+def test_the_guide_describes_every_pattern_in_the_words_of_the_table() -> None:
+    rows = re.findall(r"^\| `([a-z_]+)` \| [^|]+ \| ([^|]+) \|$", DOCS.read_text(encoding="utf-8"), re.MULTILINE)
+    assert rows == [(pattern.value, PATTERNS[pattern].words) for pattern in Pattern]
