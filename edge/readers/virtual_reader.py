@@ -133,10 +133,10 @@ def _reader(port: int, driver: Path) -> str:
 
 
 def _pcscd() -> str:
-    for folder in (*os.get_exec_path(), "/usr/sbin"):
-        if (program := Path(folder) / "pcscd").exists():
-            return str(program)
-    raise VirtualReaderFault("pcscd is not installed")
+    program = shutil.which("pcscd", path=os.pathsep.join([*os.get_exec_path(), "/usr/sbin"]))
+    if program is None:
+        raise VirtualReaderFault("pcscd is not installed")
+    return program
 
 
 def listening_ports() -> set[int]:
@@ -152,6 +152,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--dir", type=Path, required=True, help="where the socket and the log go: DIR/run/pcscd.comm")
     parser.add_argument("--ports", type=int, nargs="+", required=True, help="of the virtual readers, two apart")
     asked = parser.parse_args(arguments)
+    if any(port + 1 in asked.ports for port in asked.ports):
+        parser.error("ports must be two apart: vpcd also takes the one after each")
     ended = threading.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: ended.set())
