@@ -17,10 +17,18 @@ VENDOR: Final = {
     "tabler.css": "@tabler/core/dist/css/tabler.min.css",
     "htmx.js": "htmx.org/dist/htmx.min.js",
     "htmx-sse.js": "htmx-ext-sse/dist/sse.min.js",
+    "inter.woff2": "@fontsource-variable/inter/files/inter-latin-wght-normal.woff2",
+    "inter-more.woff2": "@fontsource-variable/inter/files/inter-latin-ext-wght-normal.woff2",
 }
-KINDS: Final = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+KINDS: Final = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".woff2": "font/woff2",
+}
+PACKED_ALREADY: Final = ".woff2"
 FOR_EVER: Final = "public, max-age=31536000, immutable"
-WORTH_PACKING: Final = 1024
+A_DAY: Final = "public, max-age=86400"  # for addresses without a version, as a style sheet names its fonts
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +60,12 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/static/{name}")
-def asset(name: str, request: Request) -> Response:
+def asset(name: str, request: Request, v: str = "") -> Response:
     """One file, packed where the browser takes it so."""
     found: Asset | None = request.app.state.assets.get(name)
     if found is None:
         return Response(status_code=404)
-    headers = {"cache-control": FOR_EVER, "vary": "accept-encoding"}
+    headers = {"cache-control": FOR_EVER if v == found.version else A_DAY, "vary": "accept-encoding"}
     if found.packed is not None and "gzip" in request.headers.get("accept-encoding", ""):
         headers["content-encoding"] = "gzip"
         return Response(found.packed, media_type=found.kind, headers=headers)
@@ -77,5 +85,5 @@ def _read(path: Path) -> Asset:
         content = path.read_bytes()
     except OSError as exc:
         raise AssetMissing(path) from exc
-    packed = gzip.compress(content, 6, mtime=0) if len(content) > WORTH_PACKING else None
+    packed = None if path.suffix == PACKED_ALREADY else gzip.compress(content, 6, mtime=0)
     return Asset(KINDS[path.suffix], content, packed, hashlib.sha256(content).hexdigest()[:12])
