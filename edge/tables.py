@@ -69,20 +69,24 @@ class Tables:
 
     def blocked(self, card: CardId) -> BlockReason | None:
         """Why a card is on the blocklist; costs the same for one row and for a million. Raises TablesUnusable."""
-        for salt in self._salts:
-            row = self._look("SELECT reason FROM blocklist WHERE key = ?", block_key(salt, card))
-            if row:
-                return block_reason(row[0])
-        return None
+        while True:
+            salts = self._salts
+            for salt in salts:
+                row = self._look("SELECT reason FROM blocklist WHERE key = ?", block_key(salt, card))
+                if row:
+                    return block_reason(row[0])
+            if salts is self._salts:  # else another list took this one's place meanwhile: look again
+                return None
 
     def held(self) -> tuple[TableVersion, ...]:
         """Every table that counts here with the version held; one that the binding names and is not here has 0."""
-        held = dict(self._held)
+        counted = [held for table, held in self._held.items() if table is Table.BINDING]
         for named in self.binding.tables if self.binding else ():
             table = _known(named.name)
-            if table is not None and table not in held:
-                held[table] = TableVersion(named.name, named.scope, named.epoch, 0)
-        return tuple(held.values())
+            if table is not None:
+                version = self._version_of(table, named.scope, named.epoch)
+                counted.append(TableVersion(named.name, named.scope, named.epoch, version))
+        return tuple(counted)
 
     @property
     def lacking(self) -> bool:
@@ -98,7 +102,7 @@ class Tables:
             table = _known(change.name)
             if table is None or not self._counts(table, change):
                 return Effect.STALE
-            held = self._version_of(table, change)
+            held = self._version_of(table, change.scope, change.epoch)
             if change.to_version <= max(held, change.from_version):
                 return Effect.STALE
             with self._translated():
@@ -135,9 +139,9 @@ class Tables:
             gone = self._writer.execute("SELECT 1 FROM left_epoch WHERE epoch = ?", (change.epoch,)).fetchone()
         return gone is None
 
-    def _version_of(self, table: Table, change: TableChange) -> int:
+    def _version_of(self, table: Table, scope: str, epoch: bytes) -> int:
         held = self._held.get(table)
-        return held.held if held and (held.scope, held.epoch) == (change.scope, change.epoch) else 0
+        return held.held if held and (held.scope, held.epoch) == (scope, epoch) else 0
 
     def _switch(self, table: Table, change: TableChange, parts: Iterable[bytes]) -> None:
         """Make rows count, in one transaction."""
@@ -177,9 +181,10 @@ class Tables:
         self._writer.execute("INSERT OR REPLACE INTO held VALUES (?, ?, ?, ?)", row)
 
     def _drop_what_is_not_named(self, binding: Binding | None) -> None:
-        named = binding.tables if binding else ()
+        """Rows of another project go; those of an earlier epoch serve until the new ones are here."""
+        named = {(named.name, named.scope) for named in binding.tables} if binding else set()
         for table, held in self._held.items():
-            if table is not Table.BINDING and TableName(held.name, held.scope, held.epoch) not in named:
+            if table is not Table.BINDING and (held.name, held.scope) not in named:
                 self._writer.execute(EMPTY[table])
                 self._writer.execute("DELETE FROM held WHERE name = ?", (table,))
 
