@@ -22,11 +22,10 @@ def is_online(status: UnitStatus | None, now: datetime) -> bool:
 
 
 def store(session: Session, terminal: TerminalId, status: Status, now: datetime) -> bool:
-    """Write a status down; False for a terminal nobody has. Raises MessageMalformed for what no column can hold.
+    """Write a status down; False for a terminal nobody has.
 
     The will of an earlier connection may come late: it does not put the present one offline.
     """
-    _check(status)
     if session.get(Unit, terminal) is None:
         return False
     held = session.get(UnitStatus, terminal, with_for_update=True)
@@ -68,7 +67,8 @@ def tables_held(status: UnitStatus | None) -> tuple[TableVersion, ...]:
     )
 
 
-def _check(status: Status) -> None:
+def check(status: Status) -> None:
+    """Raises MessageMalformed for what no column can hold."""
     tables = (word for each in status.tables for word in (each.name, each.scope))
     words = (status.software, *status.readers, *status.doors, *status.doors.values(), *tables)
     if not all(map(is_storable, words)):
