@@ -16,6 +16,7 @@ from protocol.errors import ProtocolError
 EXIT_WRONG: Final = 1
 EXIT_UNREACHABLE: Final = 69  # EX_UNAVAILABLE of sysexits.h
 EXIT_IN_USE: Final = 75  # EX_TEMPFAIL
+EXIT_INTERRUPTED: Final = 130
 
 EPILOG: Final = """\
 exit status:
@@ -26,6 +27,7 @@ exit status:
   70  a fault of the program; it is in the log
   75  another daemon runs on the same state
   78  the configuration is wrong
+  130 ended by Ctrl-C
 """
 
 
@@ -38,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _complain(fault, asked.json)
         return _status_of(fault)
     except KeyboardInterrupt:
-        return 130
+        return EXIT_INTERRUPTED
 
 
 def parser() -> argparse.ArgumentParser:
