@@ -67,6 +67,19 @@ class BrokerUnreachable(CloudError):
         super().__init__(f"broker {address} cannot be reached: {reason}; it is tried again by itself")
 
 
+class AddressTaken(CloudError):
+    """The portal cannot listen where it should."""
+
+    code = "address_taken"
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"the portal cannot listen on {host}:{port}: {reason}; end the program that has the port (`ss -ltnp`), or "
+            "set another in the section [listen]"
+        )
+
+
 class KeyUnusable(CloudError):
     """A key or certificate file that is missing, damaged or readable by others."""
 
@@ -75,6 +88,25 @@ class KeyUnusable(CloudError):
     def __init__(self, path: Path, reason: str) -> None:
         self.path = path
         super().__init__(f"{path} cannot be used: {reason}; restore it from a backup, or name the right file")
+
+
+# --- the demonstration's ---------------------------------------------------------------------------------------------
+
+
+class DemoImpossible(CloudError):
+    """The demonstration cannot begin where it was asked to."""
+
+    code = "demo_impossible"
+
+
+class ProgramFailed(CloudError):
+    """A program of the demonstration's site did not start, or ended."""
+
+    code = "program_failed"
+
+    def __init__(self, name: str, reason: str, last_words: str) -> None:
+        self.name = name
+        super().__init__(f"{name}: {reason}; it said last:\n{last_words or '(nothing)'}")
 
 
 # --- the caller's: what was asked cannot be done --------------------------------------------------------------------

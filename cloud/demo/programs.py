@@ -53,6 +53,13 @@ class Program:
                 start_new_session=True,
             )
 
+    def run(self) -> None:
+        """Begin, and wait until it has ended by itself."""
+        self.start()
+        if self._process is not None:
+            self._process.wait(PATIENCE)
+        self._close()
+
     def wait_until(self, is_ready: Callable[[], bool], seconds: float = PATIENCE) -> None:
         """Wait until the program is ready. Raises ProgramFailed when it ends or takes too long."""
         deadline = time.monotonic() + seconds
