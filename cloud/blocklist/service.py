@@ -66,7 +66,7 @@ def _blocks_of(session: Session, identities: set[str]) -> dict[str, BlockReason]
     reached: dict[str, BlockReason] = {}
     known = _all_of(session, identities)
     found = select(Block.card, Block.reason).where(Block.customer_id.is_(None), Block.card.in_(known))
-    for card, reason in session.execute(found.order_by(Block.created_at)).tuples():
+    for card, reason in session.execute(found.order_by(Block.created_at)):
         for identity in _all_of(session, [card]) & identities:
             reached.setdefault(identity, BlockReason(reason))
     return reached

@@ -78,7 +78,7 @@ def _portions(wanted: Iterable[Changed]) -> Iterator[list[Changed]]:
 def _differing(session: Session, table: Table, scope: str, portion: Sequence[Changed]) -> list[Changed]:
     here = (TableRow.name == table) & (TableRow.scope == scope)
     found = select(TableRow.key, TableRow.value).where(here, TableRow.key.in_([key for key, _ in portion]))
-    held: dict[bytes, bytes | None] = dict(session.execute(found).tuples().all())
+    held: dict[bytes, bytes | None] = dict(session.execute(found).all())
     return [(key, value) for key, value in portion if held.get(key) != value]
 
 
@@ -113,7 +113,7 @@ def snapshot(session: Session, head: TableHead) -> list[TableChange]:
     """All rows, in as many chunks as it takes; an empty table is one empty chunk."""
     table = Table(head.name)
     found = _rows_of(head).where(TableRow.value.is_not(None)).order_by(TableRow.key)
-    rows = ((key, value or b"") for key, value, _ in session.execute(found.execution_options(yield_per=5_000)).tuples())
+    rows = ((key, value or b"") for key, value, _ in session.execute(found.execution_options(yield_per=5_000)))
     packed = [pack_rows(table, chunk) for chunk in _chunks(rows)] or [pack_rows(table, [])]
     checksum = sha256()
     for chunk in packed:
@@ -143,7 +143,7 @@ def _steps(session: Session, head: TableHead, held: int) -> list[TableChange]:
     told: list[TableChange] = []
     gathered: list[Changed] = []
     size, upto = 0, held
-    for version, rows in groupby(session.execute(found).tuples(), key=itemgetter(2)):
+    for version, rows in groupby(session.execute(found), key=itemgetter(2)):
         changed = [(key, value) for key, value, _ in rows]
         length = sum(len(key) + len(value or b"") + 8 for key, value in changed)
         if gathered and size + length > BYTES_PER_MESSAGE:
