@@ -51,6 +51,7 @@ class Parts:
     readers: list[Reader]
     sightings: Sightings
     link: Link
+    local: LocalSocket
     report: Report
 
 
@@ -78,12 +79,10 @@ async def _run(settings: Settings, environment: Mapping[str, str], simulate: boo
         heart = Heart(service, loop, parts.report.words)
         heart.start()
 
-        requests = Requests(parts.report, parts.sightings, _tappable(parts.readers) if simulate else None)
-        local = LocalSocket(_folder(settings.terminal.runtime_dir) / FILE_NAME, requests.respond)
         async with asyncio.TaskGroup() as tasks:
             beside = [
                 tasks.create_task(keep("link", parts.link.run, asyncio.sleep)),
-                tasks.create_task(keep("local socket", local.run, asyncio.sleep)),
+                tasks.create_task(keep("local socket", parts.local.run, asyncio.sleep)),
             ]
             status = await stopping
             service.say("STOPPING=1")
@@ -128,7 +127,9 @@ def _build(settings: Settings, simulate: bool, loop: asyncio.AbstractEventLoop, 
     sightings.rest()
     tables.on_change = sightings.tables_changed
     report = Report(software(), settings.link, clock, outbox, tables, link, readers, doors, signals, pins)
-    return Parts(readers, sightings, link, report)
+    requests = Requests(report, sightings, _tappable(readers) if simulate else None)
+    local = LocalSocket(_folder(settings.terminal.runtime_dir) / FILE_NAME, requests.respond)
+    return Parts(readers, sightings, link, local, report)
 
 
 @contextmanager

@@ -50,6 +50,14 @@ class DaemonUnreachable(TerminalError):
         )
 
 
+class SocketForbidden(TerminalError):
+    """The daemon may run, but not everybody may ask it."""
+
+    def __init__(self, socket: Path) -> None:
+        self.socket = socket
+        super().__init__(f"you may not use {socket}; ask as root, or as a member of the daemon's group")
+
+
 class RequestRefused(TerminalError):
     """The daemon understood what was asked on the local socket and refused it."""
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from edge.errors import DaemonUnreachable, RequestRefused, StateUnusable, TerminalError
+from edge.errors import DaemonUnreachable, RequestRefused, SocketForbidden, StateUnusable, TerminalError
 from edge.events import Event
 from protocol.errors import ProtocolError
 
@@ -137,7 +137,7 @@ def _bound(path: Path) -> socket.socket:
 
 
 def ask(path: Path, request: Request) -> Answer:
-    """Ask the running daemon, from another process. Raises DaemonUnreachable, RequestRefused."""
+    """Ask the running daemon, from another process. Raises DaemonUnreachable, SocketForbidden, RequestRefused."""
     try:
         with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as connection:
             connection.settimeout(PATIENCE)
@@ -145,6 +145,8 @@ def ask(path: Path, request: Request) -> Answer:
             connection.sendall(_encoder.encode(request) + b"\n")
             with connection.makefile("rb") as stream:
                 reply = _replies.decode(stream.readline(LONGEST_ANSWER))
+    except PermissionError as exc:
+        raise SocketForbidden(path) from exc
     except OSError as exc:
         raise DaemonUnreachable(path, exc.strerror or str(exc)) from exc
     except msgspec.MsgspecError as exc:

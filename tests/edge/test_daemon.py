@@ -86,6 +86,7 @@ def test_without_network_and_certificates_taps_are_answered_and_the_link_says_wh
     assert "ca.pem" in line["why"]
 
 
+@pytest.mark.feature("A05")
 def test_an_unbound_terminal_blinks_red_and_shows_nothing_else(terminal: TerminalProcess) -> None:
     terminal.start()
     until(lambda: len([change for change in terminal.pin_changes if change.pin == "red"]) >= 4, what="blinks")

@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import os
 import socket
 import stat
 from collections.abc import Callable, Coroutine
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.errors import DaemonUnreachable, RequestRefused, StateUnusable
+from edge.errors import DaemonUnreachable, RequestRefused, SocketForbidden, StateUnusable
 from edge.local import (
     LONGEST_LINE,
     MOST_CONNECTIONS,
@@ -174,3 +176,18 @@ def test_no_bytes_whatever_are_more_than_a_refusal(line: bytes) -> None:
     except RequestRefused:
         return
     assert isinstance(request, AskStatus | AskTap)
+
+
+def test_who_may_not_ask_is_told_who_may(tmp_path: Path) -> None:
+    path = tmp_path / "terminal.sock"
+    own = os.geteuid()
+    with closing(socket.socket(socket.AF_UNIX)) as listening:
+        listening.bind(str(path))
+        path.chmod(0)
+        try:
+            if own == 0:
+                os.seteuid(65534)  # root may open everything
+            with pytest.raises(SocketForbidden, match="ask as root, or as a member of the daemon's group"):
+                ask(path, AskStatus())
+        finally:
+            os.seteuid(own)

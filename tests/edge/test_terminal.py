@@ -1,5 +1,6 @@
 """The page of the product keeps its promises: decide, record, signal, open, in that order, whatever fails."""
 
+import resource
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -176,6 +177,23 @@ def test_a_ledger_that_fails_turns_nothing_green_and_the_next_tap_tries_again(bo
     again = bound.tap(ANNA)
     assert again.verdict == Granted(Direction.IN, ("gate",))
     assert [tap.card for tap in bound.taps] == [str(ANNA)]
+
+
+def test_a_full_disk_turns_nothing_green_until_there_is_room_again(bound: Gate) -> None:
+    """The kernel refuses to let any file grow, as it does on a full disk; the file of the pins is shorter."""
+    bound.tap(ANNA)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((bound.folder / "ledger.db-wal").stat().st_size, hard))
+    try:
+        with capture_logs():
+            answers = [bound.tap(BORIS) for _ in range(3)]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [answer.shown for answer in answers] == [Pattern.LEDGER_FAULT] * 3
+    assert [tap.card for tap in bound.taps] == [str(ANNA)]
+    assert bound.tap(BORIS).seq is not None
+    assert [tap.card for tap in bound.taps] == [str(ANNA), str(BORIS)]
+    assert bound.ledger.verify(lambda _done, _every: None).entries == bound.ledger.last_seq
 
 
 def test_a_tap_that_could_not_be_written_is_no_repeat_a_second_later(bound: Gate) -> None:
