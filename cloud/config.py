@@ -55,9 +55,12 @@ class Settings(BaseSettings):
     database_url: str = Field(
         "", description="`postgresql://user@host/name` or `sqlite:///file`; a file in `state_dir`"
     )
-    base_url: str = Field("http://127.0.0.1:8080", description="address that people type for the portal")
+    base_url: str = Field("", description="address that people type for the portal; unset, where it listens")
     session_minutes: int = Field(30, ge=1, le=24 * 60, description="minutes without activity until a login ends")
-    node_modules: Path = Field(Path("node_modules"), description="folder where npm put the portal's libraries")
+    node_modules: Path = Field(
+        Path("node_modules"),
+        description="folder where npm put the portal's libraries; unset, the one of the working folder",
+    )
     signing_key: Path | None = Field(
         None, description="file with the key that signs what goes to terminals; made in `state_dir` where none is named"
     )
@@ -80,7 +83,7 @@ class Settings(BaseSettings):
     @field_validator("base_url")
     @classmethod
     def _is_of_the_web(cls, url: str) -> str:
-        if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", url):
+        if url and not re.fullmatch(r"https?://[^/\s]+(/\S*)?", url):
             raise ValueError("it begins with http:// or https:// and names a host")
         return url.rstrip("/")
 
@@ -161,12 +164,16 @@ def _nearest(where: tuple[int | str, ...]) -> str:
 def _anchored(settings: Settings, folder: Path) -> Settings:
     """Paths relative to the file's folder, and a database where none is named."""
     state_dir = folder / settings.state_dir.expanduser()
-    changed: dict[str, Any] = {"state_dir": state_dir, "node_modules": folder / settings.node_modules.expanduser()}
+    changed: dict[str, Any] = {"state_dir": state_dir, "node_modules": settings.node_modules.absolute()}
+    if "node_modules" in settings.model_fields_set:
+        changed["node_modules"] = folder / settings.node_modules.expanduser()
     if settings.signing_key is not None:
         changed["signing_key"] = folder / settings.signing_key.expanduser()
     if settings.broker is not None:
         paths = {name: folder / getattr(settings.broker, name).expanduser() for name in ("ca", "certificate", "key")}
         changed["broker"] = settings.broker.model_copy(update=paths)
+    if not settings.base_url:
+        changed["base_url"] = f"http://{settings.listen.host}:{settings.listen.port}"
     if not settings.database_url:
         changed["database_url"] = f"sqlite:///{state_dir / 'cloud.db'}"
     return settings.model_copy(update=changed)

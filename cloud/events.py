@@ -8,6 +8,7 @@ class Event(StrEnum):
 
     CLOUD_STARTED = "cloud.started"
     CLOUD_STOPPED = "cloud.stopped"
+    LIBRARY_SAID = "library.said"
     DATABASE_MIGRATED = "database.migrated"
     DATABASE_LOST = "database.lost"
     WAKEUPS_LOST = "wakeups.lost"

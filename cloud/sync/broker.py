@@ -54,7 +54,6 @@ retain_available true
 connection_messages false
 log_dest stderr
 log_type error
-log_type warning
 """
 
 ACL: Final = f"""\

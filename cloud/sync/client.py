@@ -115,7 +115,8 @@ class BrokerClient:
                 reason = tries(self._serve)
             except RetryError:
                 return
-            log.warning(Event.LINK_LOST, broker=str(self.address), reason=reason, next="connecting again")
+            if not self._stopping.is_set():
+                log.warning(Event.LINK_LOST, broker=str(self.address), reason=reason, next="connecting again")
 
     def _serve(self) -> str:
         """Serve one connection to its end; why it ended. Raises BrokerUnreachable where it never began."""
