@@ -1,5 +1,6 @@
 """The real daemon as a process: it starts, answers taps whatever else is missing, and survives being killed."""
 
+import base64
 import itertools
 import re
 import signal
@@ -16,8 +17,15 @@ import pytest
 
 from edge.errors import RequestRefused
 from edge.ledger_inspection import LedgerInspection
+from protocol.decision import Mode
 from protocol.entries import Fact, Tap
-from tests.support.gate import ANNA, BORIS
+from protocol.messages import Pull, Status
+from protocol.tables import EVERYBODY, Table
+from tests.support.certificates import CertificateAuthority
+from tests.support.changes import binding, binding_row, block_row, change
+from tests.support.cloud_end import CloudEnd
+from tests.support.gate import ANNA, BORIS, TERMINAL
+from tests.support.mosquitto import CLOUD, Mosquitto
 from tests.support.terminal_process import SETTINGS, TerminalProcess
 from tests.support.waiting import until
 
@@ -84,6 +92,35 @@ def test_without_network_and_certificates_taps_are_answered_and_the_link_says_wh
     assert status["queue"]["depth"] == status["ledger"]["last_seq"]
     (line, *_) = [line for line in terminal.log if line["event"] == "link.delayed"]
     assert "ca.pem" in line["why"]
+
+
+@pytest.mark.feature("F35")
+def test_a_binding_and_a_block_from_the_cloud_count_within_a_second(terminal: TerminalProcess, tmp_path: Path) -> None:
+    """A real broker stands between; nobody presses a button at the terminal."""
+    authority = CertificateAuthority(tmp_path)
+    own = authority.issue("gate-1")
+    with Mosquitto(tmp_path / "broker", authority) as broker, CloudEnd(broker, authority.issue(CLOUD)) as cloud:
+        settings = SETTINGS.replace("port = 1", f"port = {broker.port}").replace(
+            '"terminal.pem"', f'"{own.certificate}"'
+        )
+        settings = settings.replace('"terminal.key"', f'"{own.key}"')
+        settings = re.sub(
+            r"signing_keys = .*", f'signing_keys = ["{base64.b64encode(cloud.pinned).decode()}"]', settings
+        )
+        terminal.config.write_text(settings, encoding="utf-8")
+        terminal.start()
+        until(lambda: cloud.of(Pull, TERMINAL), what="the terminal to ask for its tables")
+        assert terminal.status()["lights"]["shown"] == "unbound"
+
+        cloud.tell(TERMINAL, change(Table.BINDING, TERMINAL, (0, 1), [binding_row(binding(mode=Mode.OPEN))]))
+        until(lambda: terminal.status()["lights"]["shown"] == "ready", 1, "the red light to end")
+        assert terminal.tap(BORIS)["shown"] == "admitted_without_person"
+
+        cloud.tell(TERMINAL, change(Table.BLOCKLIST, EVERYBODY, (0, 1), [block_row(ANNA)]))
+        until(lambda: terminal.status()["tables"].get("blocklist") == 1, 1, "the block to count")
+        assert terminal.tap(ANNA)["shown"] == "blocked"
+        terminal.stop()
+        assert cloud.of(Status, TERMINAL)[-1].online is False
 
 
 @pytest.mark.feature("A05")
