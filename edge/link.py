@@ -180,12 +180,25 @@ class Connection:
             self._loop.call_soon_threadsafe(callback, *values)
 
 
+class _TidySocket(ssl.SSLSocket):
+    """paho leaves the socket of a handshake that failed lying about; this one closes itself."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        """As in ssl, where only the end differs."""
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
 def _tls(settings: LinkSettings) -> ssl.SSLContext:
     """The broker is always verified, by its authority and its name. Raises LinkUnprepared."""
     try:
         context = ssl.create_default_context(cafile=settings.ca)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(settings.certificate, settings.key)
+        context.sslsocket_class = _TidySocket
     except (OSError, ValueError) as exc:
         files = f"{settings.ca}, {settings.certificate} and {settings.key}"
         raise LinkUnprepared(f"{exc} (one of {files})") from exc

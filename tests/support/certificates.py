@@ -2,6 +2,7 @@
 
 import datetime
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,9 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-LOOPBACK: Final = x509.SubjectAlternativeName(
-    [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-)
+LOOPBACK: Final = ("localhost", "127.0.0.1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +39,14 @@ class CertificateAuthority:
         builder = builder.add_extension(self._key_id, critical=False)
         self.certificate = self._write("ca.pem", _pem(builder.sign(self._key, hashes.SHA256())))
 
-    def issue(self, common_name: str) -> Issued:
-        """A certificate for both ends of TLS on loopback; a terminal's id is its common name."""
+    def issue(self, common_name: str, names: Sequence[str] = LOOPBACK) -> Issued:
+        """A certificate for both ends of TLS; a terminal's id is its common name, a broker's addresses are `names`."""
         key = ec.generate_private_key(ec.SECP256R1())
         both = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH])
         builder = _valid(_named(common_name), self._name, key.public_key())
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         builder = builder.add_extension(_usage(signs_certificates=False), critical=True)
-        builder = builder.add_extension(both, critical=False).add_extension(LOOPBACK, critical=False)
+        builder = builder.add_extension(both, critical=False).add_extension(_alternatives(names), critical=False)
         builder = builder.add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(self._key_id), critical=False
         )
@@ -66,6 +65,12 @@ class CertificateAuthority:
         path.write_bytes(content)
         path.chmod(0o600)
         return path
+
+
+def _alternatives(names: Sequence[str]) -> x509.SubjectAlternativeName:
+    return x509.SubjectAlternativeName(
+        [x509.IPAddress(ipaddress.ip_address(name)) if name[0].isdigit() else x509.DNSName(name) for name in names]
+    )
 
 
 def _named(name: str) -> x509.Name:

@@ -4,11 +4,12 @@ import os
 import signal
 import socket
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from tests.support.certificates import CertificateAuthority
+from tests.support.certificates import LOOPBACK, CertificateAuthority
 from tests.support.waiting import until
 
 CLOUD: Final = "cloud"
@@ -47,16 +48,16 @@ pattern read gv1/all/#
 class Mosquitto:
     """A broker that can be stopped, killed and started again on the same port, remembering nothing."""
 
-    def __init__(self, folder: Path, authority: CertificateAuthority, acl: str = _ACL) -> None:
+    def __init__(self, folder: Path, authority: CertificateAuthority, names: Sequence[str] = LOOPBACK) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
-        own = authority.issue("broker")
+        own = authority.issue("broker", names)
         config = _CONFIG.format(folder=folder, port=self.port, ca=own.ca, certificate=own.certificate, key=own.key)
         if os.geteuid() == 0:
             config += "user root\n"  # else it drops to a user that cannot read these keys
-        (folder / "acl").write_text(acl.format(cloud=CLOUD), encoding="utf-8")
+        (folder / "acl").write_text(_ACL.format(cloud=CLOUD), encoding="utf-8")
         (folder / "acl").chmod(0o600)
         (folder / "mosquitto.conf").write_text(config, encoding="utf-8")
 
