@@ -101,7 +101,13 @@ class Site:
                 wait(CARD_STAYS)
                 self._programs["virtual-card"].tell("remove")
             case Feed.SIMULATED:
-                tap = [_command("grindvakt"), "tap", f"uid:{visit.uid}", "--config", self._toml_of(visit.terminal.id)]
+                tap: list[str | Path] = [
+                    _command("grindvakt"),
+                    "tap",
+                    f"uid:{visit.uid}",
+                    "--config",
+                    self._toml_of(visit.terminal.id),
+                ]
                 Program("tap", tap, self._logs).run()
 
     def stop(self) -> None:
@@ -121,15 +127,23 @@ class Site:
         """In the order they are started."""
         python = sys.executable
         yield Program("cloud", [_command("grindvakt-cloud"), "serve", "--config", self._cloud_toml], self._logs)
-        serial = [python, "-m", "edge.readers.simulated", "--link", self._serial_port]
+        serial: list[str | Path] = [python, "-m", "edge.readers.simulated", "--link", self._serial_port]
         yield Program("serial-reader", serial, self._logs)
-        reader = [python, "-m", "edge.readers.virtual_reader", "--dir", self._pcscd, "--ports", str(self.ports.card)]
+        reader: list[str | Path] = [
+            python,
+            "-m",
+            "edge.readers.virtual_reader",
+            "--dir",
+            self._pcscd,
+            "--ports",
+            str(self.ports.card),
+        ]
         yield Program("virtual-reader", reader, self._logs)
         card = ["-m", "edge.readers.virtual_card", "--port", str(self.ports.card)]
         yield Program("virtual-card", [python, *card], self._logs)
         found_by = {"PCSCLITE_CSOCK_NAME": str(self._pcscd / "run" / "pcscd.comm")}
         for terminal in TERMINALS:
-            run = [_command("grindvakt"), "run", "--config", self._toml_of(terminal.id), "--simulate"]
+            run: list[str | Path] = [_command("grindvakt"), "run", "--config", self._toml_of(terminal.id), "--simulate"]
             yield Program(terminal.id, run, self._logs, found_by if terminal.feed is Feed.PCSC else None)
 
     def _readers_ready(self) -> Iterator[tuple[str, Callable[[], bool]]]:
