@@ -61,8 +61,11 @@ async def _run(settings: Settings, clock: Clock, database: Database, stop: async
     signer = Signer(load_signing_key(settings))
     broker, address = _broker(settings, clock)
     worker = Worker(database, wakeups, signer, address, clock)
-    quiet = {"log_config": None, "access_log": False, "server_header": False}
-    server = Server(uvicorn.Config(app, timeout_graceful_shutdown=PAGES_END_WITHIN, **quiet))
+    server = Server(
+        uvicorn.Config(
+            app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=PAGES_END_WITHIN
+        )
+    )
     with listening(settings.listen.host, settings.listen.port) as listener:
         try:
             async with asyncio.TaskGroup() as tasks:

@@ -30,8 +30,10 @@ class Listen(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    host: str = Field("127.0.0.1", description="address the portal listens on; a proxy with TLS stands in front")
-    port: Port = Field(8080, description="its port")
+    host: str = Field(
+        default="127.0.0.1", description="address the portal listens on; a proxy with TLS stands in front"
+    )
+    port: Port = Field(default=8080, description="its port")
 
 
 class Broker(BaseModel):
@@ -40,7 +42,7 @@ class Broker(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     host: str = Field(description="name or address of the broker, as its certificate has it")
-    port: Port = Field(8883, description="its port with TLS")
+    port: Port = Field(default=8883, description="its port with TLS")
     ca: Path = Field(description="file with the certificate authority that signed the broker's certificate")
     certificate: Path = Field(description="file with the cloud's certificate there; its common name is `cloud`")
     key: Path = Field(description="file with the key of that certificate")
@@ -51,26 +53,36 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
 
-    state_dir: Path = Field(Path("/var/lib/grindvakt-cloud"), description="folder for database, keys and broker")
-    database_url: str = Field(
-        "", description="`postgresql://user@host/name` or `sqlite:///file`; a file in `state_dir`"
+    state_dir: Path = Field(
+        default=Path("/var/lib/grindvakt-cloud"), description="folder for database, keys and broker"
     )
-    base_url: str = Field("", description="address that people type for the portal; unset, where it listens")
-    session_minutes: int = Field(30, ge=1, le=24 * 60, description="minutes without activity until a login ends")
+    database_url: str = Field(
+        default="", description="`postgresql://user@host/name` or `sqlite:///file`; a file in `state_dir`"
+    )
+    base_url: str = Field(default="", description="address that people type for the portal; unset, where it listens")
+    session_minutes: int = Field(
+        default=30, ge=1, le=24 * 60, description="minutes without activity until a login ends"
+    )
     node_modules: Path = Field(
-        Path("node_modules"),
+        default=Path("node_modules"),
         description="folder where npm put the portal's libraries; unset, the one of the working folder",
     )
     signing_key: Path | None = Field(
-        None, description="file with the key that signs what goes to terminals; made in `state_dir` where none is named"
+        default=None,
+        description="file with the key that signs what goes to terminals; made in `state_dir` where none is named",
     )
-    broker_host: str = Field("127.0.0.1", description="address the embedded broker listens on; `0.0.0.0` for all")
-    broker_port: Port = Field(8883, description="port of the embedded broker")
+    broker_host: str = Field(
+        default="127.0.0.1", description="address the embedded broker listens on; `0.0.0.0` for all"
+    )
+    broker_port: Port = Field(default=8883, description="port of the embedded broker")
     broker_names: tuple[Name, ...] = Field(
-        ("localhost", "127.0.0.1"), description="names and addresses by which terminals reach the embedded broker"
+        default=("localhost", "127.0.0.1"),
+        description="names and addresses by which terminals reach the embedded broker",
     )
-    listen: Listen = Field(Listen(host="127.0.0.1", port=8080), description="where the portal is served")
-    broker: Broker | None = Field(None, description="a broker of your own; without it the cloud runs one itself")
+    listen: Listen = Field(default=Listen(host="127.0.0.1", port=8080), description="where the portal is served")
+    broker: Broker | None = Field(
+        default=None, description="a broker of your own; without it the cloud runs one itself"
+    )
 
     @field_validator("database_url")
     @classmethod
