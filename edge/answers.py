@@ -31,6 +31,11 @@ class Answer:
         """Granted or denied; what is not in the ledger was not granted."""
         return Outcome.DENIED if self.seq is None else outcome_of(self.verdict)
 
+    def words(self) -> dict[str, str | int | None]:
+        """The same for log and commands."""
+        words = {"direction": self.verdict.direction, "outcome": self.outcome, "reason": reason_of(self.verdict)}
+        return {"seq": self.seq, **words, "shown": self.shown}
+
 
 def outcome_of(verdict: Verdict) -> Outcome:
     """The verdict in the ledger's word."""

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import assert_never
 
-from edge.answers import reason_of
 from edge.errors import RequestRefused
 from edge.local import Answer, AskStatus, AskTap, Request
 from edge.readers import CardSeen
@@ -47,11 +46,4 @@ class Requests:
         """Hold the card against the reader; the tap goes the way of every other, and its answer comes back here."""
         awaited = self._sightings.answer_to(CardSeen(card, reader.name))
         reader.tap(card)
-        answer = await awaited
-        return {
-            "seq": answer.seq,
-            "outcome": answer.outcome,
-            "direction": answer.verdict.direction,
-            "reason": reason_of(answer.verdict),
-            "shown": answer.shown,
-        }
+        return (await awaited).words()

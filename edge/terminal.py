@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import structlog
 
-from edge.answers import Answer, Occasion, pattern_of, reason_of
+from edge.acting import open_granted, show
+from edge.answers import Answer, Occasion, pattern_of
 from edge.clock import Clock
 from edge.doors import Door
-from edge.errors import DoorUnguarded, LedgerFault, PinsFault, TablesUnusable
+from edge.errors import LedgerFault, TablesUnusable
 from edge.events import Event
 from edge.guard import RepeatGuard
 from edge.ledger import Ledger
@@ -19,7 +20,7 @@ from edge.movements import Movements
 from edge.readers import CardSeen
 from edge.signals import Pattern, Signals
 from edge.tables import Tables
-from protocol.decision import Facts, Granted, ReaderDirection, Verdict, decide
+from protocol.decision import Facts, ReaderDirection, Verdict, decide
 
 _log = structlog.get_logger()
 
@@ -44,7 +45,7 @@ class Terminal:
         now = self.clock.read()
         repeated = self.guard.repeated(seen.reader, seen.card, now.monotonic)
         if repeated is not None:
-            return self._show_again(repeated, seen)
+            return self._repeat(repeated, seen)
         occasion = Occasion(seen.card, seen.reader, self._facts(seen), now, self.tables.versions)
 
         verdict = decide(occasion.facts, now)  # 1. decide
@@ -52,18 +53,17 @@ class Terminal:
         try:
             seq = self.ledger.append(entry)  # 2. record: it is on disk when this returns
         except LedgerFault as fault:
-            return self._show_fault(verdict, seen, fault)
+            return self._fail(verdict, seen, fault)
         answer = Answer(verdict, pattern_of(verdict, occasion.facts.enrolment, self.is_online()), seq)
-        self._show(answer.shown)  # 3. signal: the first light is on when this returns
+        show(self.signals, answer.shown)  # 3. signal: the first light is on when this returns
         took = self.clock.read().monotonic - now.monotonic
-        opened = self._open(verdict, seq)  # 4. open
+        opened = open_granted(self.doors, verdict, seq)  # 4. open
 
         self.movements.note(entry)
         self.guard.note(seen.reader, seen.card, answer, now.monotonic)
         self.wake()
-        words = {"direction": verdict.direction, "outcome": answer.outcome, "reason": reason_of(verdict)}
-        told = {"seq": seq, **_named(seen), **words, "shown": answer.shown, "opened": opened}
-        _log.info(Event.TAP_ANSWERED, **told, milliseconds=round(took / 1e6, 3))
+        said = {**_named(seen), **answer.words(), "opened": opened}
+        _log.info(Event.TAP_ANSWERED, **said, milliseconds=round(took / 1e6, 3))
         return answer
 
     def _facts(self, seen: CardSeen) -> Facts:
@@ -72,39 +72,21 @@ class Terminal:
         try:
             enrolment, blocked = self.tables.enrolment(seen.card), self.tables.blocked(seen.card)
         except TablesUnusable as fault:
-            _log.error(Event.TABLE_FAILED, why=str(fault), then="taps are recorded and denied as unbound")
+            _log.error(Event.TABLE_FAILED, why=str(fault), then="the tap is recorded and denied as unbound")
             return Facts(None, direction, None, None, None)
         binding = self.tables.binding
         movement = None if binding is None else self.movements.of(seen.card, enrolment, binding.project)
         return Facts(binding, direction, enrolment, blocked, movement)
 
-    def _open(self, verdict: Verdict, seq: int) -> list[str]:
-        """Open the granted doors that are here, and say which they were; one that cannot be opened stays shut."""
-        opened = []
-        for name in verdict.doors if isinstance(verdict, Granted) else ():
-            try:
-                if name in self.doors:
-                    self.doors[name].open(f"tap {seq}")
-                    opened.append(name)
-            except (DoorUnguarded, PinsFault) as fault:
-                _log.error(Event.DOOR_FAILED, door=name, seq=seq, why=str(fault), then="the door stays shut")
-        return opened
-
-    def _show(self, pattern: Pattern) -> None:
-        try:
-            self.signals.show(pattern)
-        except PinsFault as fault:
-            _log.error(Event.SIGNAL_FAILED, pattern=pattern, why=str(fault), then="the tap counts without its light")
-
-    def _show_again(self, answer: Answer, seen: CardSeen) -> Answer:
+    def _repeat(self, answer: Answer, seen: CardSeen) -> Answer:
         """The same holding of a card: nothing new to write down, and no reason to move a lock."""
-        self._show(answer.shown)
+        show(self.signals, answer.shown)
         _log.info(Event.TAP_REPEATED, seq=answer.seq, **_named(seen))
         return answer
 
-    def _show_fault(self, verdict: Verdict, seen: CardSeen, fault: LedgerFault) -> Answer:
-        """Nothing is on disk, so nothing turns green and no lock moves; the next tap tries again."""
-        self._show(Pattern.LEDGER_FAULT)
+    def _fail(self, verdict: Verdict, seen: CardSeen, fault: LedgerFault) -> Answer:
+        """Nothing is on disk, so nothing turns green and no lock moves."""
+        show(self.signals, Pattern.LEDGER_FAULT)
         _log.error(Event.LEDGER_FAILED, **_named(seen), why=str(fault), then="the next tap tries again")
         return Answer(verdict, Pattern.LEDGER_FAULT)
 
