@@ -15,6 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
+from cloud.attendance.models import LedgerHead
 from cloud.clock import Clock, microseconds
 from cloud.database import Database
 from cloud.events import Event
@@ -23,6 +24,7 @@ from cloud.sync.decoding import RefusedBecause, columns_of
 from cloud.sync.ledgers import Head, Ledgers
 from cloud.units.models import Unit
 from cloud.wakeups import Topic, announce
+from protocol.entries import genesis
 from protocol.errors import TerminalId
 from protocol.messages import VERSION, Receipt
 
@@ -81,6 +83,14 @@ class Ingest:
         for batch, answer in zip(batches, answers, strict=True):
             _say(batch, answer)
         return answers
+
+    def held(self, terminal: TerminalId, ledger: bytes) -> Receipt:
+        """The receipt for what is held of a ledger now; one that says less than was sent asks for the rest."""
+        with self._database.reading() as session:
+            head = session.get(LedgerHead, (terminal, ledger))
+            if head is None:
+                return Receipt(VERSION, ledger, 0, genesis(terminal, ledger))
+            return Receipt(VERSION, ledger, head.upto, head.hash)
 
     def _apart(self, batches: Sequence[Batch], exc: DBAPIError) -> list[Answer]:
         """One of them cannot be stored: find out which, so that the others are."""

@@ -135,8 +135,15 @@ class Worker:
             log.debug(Event.STATUS_UPDATED, terminal=terminal, online=message.online, queue_depth=message.queue_depth)
             if not message.online:
                 return
+            self._ask_for_rest(terminal, message)
         with self._publishing:
             self._publisher.catch_up(terminal, message.tables, asked=isinstance(message, Pull))
+
+    def _ask_for_rest(self, terminal: TerminalId, status: Status) -> None:
+        """A terminal with more than is held here sends it when asked: else it would wait for its own time to come."""
+        held = self._ingest.held(terminal, status.ledger)
+        if held.upto < status.last_seq:
+            self._publisher.receipt(terminal, held)
 
     def _patiently(self, act: Callable[..., R], *arguments: Any) -> R | None:
         """Do something with the database, again until it is there; None once the program is to stop."""
