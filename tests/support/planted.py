@@ -1,0 +1,74 @@
+"""The daemon with a bug planted in it, to prove that a test finds it: `python -m tests.support.planted BUG run …`."""
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from edge.answers import Answer
+from edge.cli import main
+from edge.clock import Clock
+from edge.ledger import Ledger
+from edge.outbox import Outbox
+from edge.readers import CardSeen
+from edge.signals import Pattern
+from edge.terminal import Terminal
+from protocol.entries import Outcome, Payload, Tap
+from protocol.errors import TerminalId
+
+MOMENT: Final = 0.15
+"""Seconds between the wrong green and the commit: what a slow card of memory takes, and enough for a kill to hit."""
+
+
+def green_before_commit() -> None:
+    """Shows green before the entry is recorded."""
+    tap, append = Terminal.tap, Ledger.append
+    answering: list[Terminal] = []
+
+    def tap_noted(terminal: Terminal, seen: CardSeen) -> Answer:
+        answering[:] = [terminal]
+        return tap(terminal, seen)
+
+    def append_after_green(ledger: Ledger, payload: Payload) -> int:
+        if isinstance(payload, Tap) and payload.outcome is Outcome.GRANTED:
+            answering[0].signals.show(Pattern.ADMITTED_IN)
+            time.sleep(MOMENT)
+        return append(ledger, payload)
+
+    _replace(Terminal, "tap", tap_noted)
+    _replace(Ledger, "append", append_after_green)
+
+
+def no_sync() -> None:
+    """Records entries without waiting for the disk."""
+    opened = Ledger.open
+
+    def opened_carelessly(path: Path, terminal: TerminalId, clock: Clock) -> Ledger:
+        ledger = opened(path, terminal, clock)
+        ledger._connection.execute("PRAGMA synchronous = OFF")
+        return ledger
+
+    _replace(Ledger, "open", opened_carelessly)
+
+
+def no_resend() -> None:
+    """Takes what was sent once for received."""
+    _replace(Outbox, "_begin_again", lambda _outbox: None)
+
+
+def _replace(owner: type, name: str, planted: Callable[..., Any]) -> None:
+    assert hasattr(owner, name), f"{owner.__name__} has no {name} any more: plant the bug elsewhere"
+    setattr(owner, name, planted)
+
+
+BUGS: Final[Mapping[str, Callable[[], None]]] = {
+    "green-before-commit": green_before_commit,
+    "no-sync": no_sync,
+    "no-resend": no_resend,
+}
+
+
+if __name__ == "__main__":
+    BUGS[sys.argv[1]]()
+    sys.exit(main(sys.argv[2:]))

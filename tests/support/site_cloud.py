@@ -1,0 +1,162 @@
+"""The cloud of a site: `grindvakt-cloud serve` as its own process, and what staff does in it, through the services."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from cloud.accounts.service import AccountDraft
+from cloud.accounts.service import create as create_account
+from cloud.audit.service import NOBODY
+from cloud.blocklist.service import block
+from cloud.customers.service import create as create_customer
+from cloud.database import Database
+from cloud.demo.programs import Program, answers, free_port
+from cloud.migrate import upgrade
+from cloud.people.service import Identity, add_card, add_company, add_person, enrol
+from cloud.projects.service import ProjectDraft
+from cloud.projects.service import create as create_project
+from cloud.scope import Scope
+from cloud.units.service import Placement, bind
+from cloud.units.service import create as create_unit
+from protocol.cards import CardId
+from protocol.decision import BlockReason
+from tests.support.audit import CloudCopy, cloud_copy
+from tests.support.certificates import Issued
+from tests.support.site_terminal import ROOT, Plan, script
+
+STAFF: Final = Scope(NOBODY, None)
+LOGIN: Final = "karin"
+PASSWORD: Final = "Norra-grinden-7"
+PROJECT: Final = "Kvarnen etapp 2"
+BUILDER: Final = Identity("Kvarnholmens Bygg AB", "5592440001")
+DOORS: Final = ("gate",)
+
+_SETTINGS: Final = """
+state_dir = "{state}"
+database_url = "{url}"
+base_url = "http://127.0.0.1:{port}"
+node_modules = "{node_modules}"
+signing_key = "{signing_key}"
+
+[listen]
+port = {port}
+
+[broker]
+host = "127.0.0.1"
+port = {broker}
+ca = "{issued.ca}"
+certificate = "{issued.certificate}"
+key = "{issued.key}"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What the cloud is served with: its database, the broker's port, its own certificate there, its signing key."""
+
+    url: str
+    broker: int
+    issued: Issued
+    signing_key: Path
+
+
+class SiteCloud:
+    """A cloud with one customer, one project, and its people; kill it and start it again as you like."""
+
+    def __init__(self, folder: Path, served: Served) -> None:
+        folder.mkdir(parents=True)
+        self.url = served.url
+        self.port = free_port()
+        self.customer = self.project = ""
+        settings = folder / "cloud.toml"
+        settings.write_text(
+            _SETTINGS.format(
+                state=folder / "state",
+                url=served.url,
+                port=self.port,
+                node_modules=ROOT / "node_modules",
+                signing_key=served.signing_key,
+                broker=served.broker,
+                issued=served.issued,
+            ),
+            encoding="utf-8",
+        )
+        self.database = Database(served.url)
+        command = [script("grindvakt-cloud"), "serve", "--config", settings]
+        self.program = Program("cloud", command, folder, {"PYTHONPATH": str(ROOT)})
+
+    @property
+    def address(self) -> str:
+        """The portal's."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self, *, wait: bool = True) -> None:
+        """Run it; returns when the portal answers, or at once."""
+        self.program.start()
+        if wait:
+            self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        """Returns when the portal answers. Raises ProgramFailed when it does not."""
+        self.program.wait_until(lambda: answers(self.port))
+
+    def stop(self) -> None:
+        """End it in order."""
+        self.program.stop()
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self.program.kill()
+
+    def close(self) -> None:
+        """Stop it, and let go of its database."""
+        self.stop()
+        self.database.close()
+
+    # --- what staff does --------------------------------------------------------------------------------------------
+
+    def furnish(self, plans: Sequence[Plan], cards: Sequence[CardId]) -> None:
+        """Migrate the database; take in a customer with a project, a person for each card, a login, the terminals."""
+        upgrade(self.database)
+        now = _now()
+        with self.database.transaction() as rows:
+            self.customer = create_customer(rows, STAFF, now, BUILDER.name, BUILDER.number).id
+            create_account(rows, STAFF, now, AccountDraft(LOGIN, "Karin Holm", PASSWORD, self.customer, "en"))
+            self.project = create_project(rows, STAFF, now, ProjectDraft(self.customer, PROJECT, "B1EX4MP3L2026")).id
+            company = add_company(rows, STAFF, now, self.customer, BUILDER)
+            for number, identity in enumerate(cards, 1):
+                person = add_person(rows, STAFF, now, self.customer, Identity(f"Worker {number}", ""))
+                card = add_card(rows, STAFF, now, person, company, (identity,))
+                enrol(rows, STAFF, now, self.project, card.id)
+            for plan in plans:
+                create_unit(rows, STAFF, now, plan.id, plan.id, self.customer)
+        for plan in plans:
+            if plan.bound:
+                self.bind(plan.id)
+
+    def bind(self, terminal: str) -> None:
+        """Bind a terminal to the project, with its door."""
+        with self.database.transaction() as rows:
+            bind(rows, STAFF, _now(), terminal, Placement(self.project, "North gate", DOORS))
+
+    def block(self, card: CardId) -> None:
+        """Block a card everywhere."""
+        with self.database.transaction() as rows:
+            block(rows, STAFF, _now(), card, BlockReason.LOST)
+
+    # --- what it has ------------------------------------------------------------------------------------------------
+
+    def copy(self, terminal: str) -> CloudCopy:
+        """All it has of a terminal."""
+        return cloud_copy(self.url, terminal)
+
+    @property
+    def log(self) -> str:
+        """Everything the process wrote."""
+        return self.program.log.read_text(errors="replace") if self.program.log.exists() else ""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
