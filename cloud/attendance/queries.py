@@ -16,6 +16,7 @@ from protocol.cards import CardId
 from protocol.clock import ClockQuality
 from protocol.decision import Direction, Reason
 from protocol.entries import Outcome
+from protocol.errors import CardIdInvalid
 
 TAP: Final = "tap"
 
@@ -65,7 +66,7 @@ def _line(row: Row[*tuple[Any, ...]]) -> TapLine:
         received_at=from_microseconds(row.received_at),
         zone=row.zone,
         clock_quality=ClockQuality(row.clock_quality),
-        card=CardId.parse(row.card).masked,
+        card=_masked(row.card),
         person=row.person,
         company=row.company,
         project=row.project,
@@ -75,3 +76,11 @@ def _line(row: Row[*tuple[Any, ...]]) -> TapLine:
         outcome=Outcome(row.outcome),
         reason=Reason(row.reason) if row.reason else None,
     )
+
+
+def _masked(card: str) -> str:
+    """Enough to tell two cards apart; also of what a terminal sent that is no card id."""
+    try:
+        return CardId.parse(card).masked
+    except CardIdInvalid:
+        return f"…{card[-4:]}"

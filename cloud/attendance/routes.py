@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 
 from cloud.attendance.queries import newest_taps
 from cloud.portal.live import live
-from cloud.portal.visits import Reading, Visit
+from cloud.portal.visits import Reading, Visit, Watching
 from cloud.wakeups import Topic
 
 MOST: Final = 50
@@ -21,7 +21,7 @@ def taps_page(visit: Reading) -> Response:
 
 
 @router.get("/live/taps")
-def taps_stream(visit: Reading) -> Response:
+def taps_stream(visit: Watching) -> Response:
     """The same fragment, whenever an entry came in."""
     return live(visit, "_taps.html", _given, Topic.ENTRIES)
 

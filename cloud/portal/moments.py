@@ -8,11 +8,16 @@ from babel.dates import format_date, format_time
 from babel.numbers import format_decimal
 
 HOME: Final = "Europe/Stockholm"  # where no project says otherwise
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime.max.replace(tzinfo=UTC)
 
 
 def from_microseconds(utc: int) -> datetime:
-    """A recorded time as an aware datetime; exact, which dividing would not be."""
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=utc)
+    """A recorded time as an aware datetime, exact; one that no calendar has is the nearest that it has."""
+    try:
+        return EPOCH + timedelta(microseconds=utc)
+    except OverflowError:
+        return EPOCH if utc < 0 else LATEST
 
 
 class Moments:
@@ -45,5 +50,8 @@ class Moments:
 
 
 def local(at: datetime, zone: str | None) -> datetime:
-    """A moment on the clocks of a zone."""
-    return at.astimezone(ZoneInfo(zone or HOME))
+    """A moment on the clocks of a zone; at the calendar's end, where only a broken clock is, in UTC."""
+    try:
+        return at.astimezone(ZoneInfo(zone or HOME))
+    except OverflowError:
+        return at

@@ -165,6 +165,13 @@ def admit(portal: Portal, request: Request, rows: Session) -> Visit:
     return visit
 
 
+def watching(request: Request) -> Iterator[Visit]:
+    """A request that a page makes by itself: it changes nothing, and is no activity of the account."""
+    portal = portal_of(request)
+    with portal.database.reading() as rows:
+        yield admit(portal, request, rows)
+
+
 def reading(request: Request) -> Iterator[Visit]:
     """A request that changes nothing but when its account was last seen."""
     portal = portal_of(request)
@@ -189,5 +196,6 @@ def writing(request: Request, form: PostedForm) -> Iterator[Visit]:
         yield visit
 
 
+Watching = Annotated[Visit, Depends(watching, scope="function")]
 Reading = Annotated[Visit, Depends(reading, scope="function")]
 Writing = Annotated[Visit, Depends(writing, scope="function")]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from fastapi import APIRouter, Response
 
 from cloud.portal.live import live
-from cloud.portal.visits import Note, Reading, Visit, Writing
+from cloud.portal.visits import Note, Reading, Visit, Watching, Writing
 from cloud.units import queries, service
 from cloud.units.schemas import BindingForm, TerminalLine
 from cloud.wakeups import Topic
@@ -20,7 +20,7 @@ def terminals_page(visit: Reading) -> Response:
 
 
 @router.get("/live/terminals")
-def terminals_stream(visit: Reading) -> Response:
+def terminals_stream(visit: Watching) -> Response:
     """The same list, whenever a terminal says something or is bound."""
     return live(visit, "_terminals.html", _all, Topic.UNITS)
 
@@ -33,7 +33,7 @@ def terminal_page(visit: Reading, key: str) -> Response:
 
 
 @router.get("/live/terminals/{key}")
-def terminal_stream(visit: Reading, key: str) -> Response:
+def terminal_stream(visit: Watching, key: str) -> Response:
     """How one terminal is, whenever that changes. Raises NotFound."""
     _one(visit, key)
     return live(visit, "_terminal.html", lambda now: {"terminal": _one(now, key)}, Topic.UNITS)

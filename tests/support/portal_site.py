@@ -1,7 +1,6 @@
 """A customer with projects, people, terminals and taps, and a second customer beside it, for tests of the portal."""
 
 import hashlib
-import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -9,7 +8,6 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from cloud.accounts import service as accounts
-from cloud.attendance.models import Entry, LedgerHead
 from cloud.audit.service import NOBODY
 from cloud.clock import microseconds
 from cloud.customers import service as customers
@@ -19,6 +17,9 @@ from cloud.people.service import Identity
 from cloud.projects import service as projects
 from cloud.projects.service import ProjectDraft
 from cloud.scope import Scope
+from cloud.sync.batches import Batch
+from cloud.sync.ingest import Ingest
+from cloud.sync.ingest import Outcome as Taken
 from cloud.units import service as units
 from cloud.units.models import UnitStatus
 from cloud.units.service import Placement
@@ -26,8 +27,10 @@ from cloud.wakeups import Topic, announce
 from protocol.cards import CardId
 from protocol.clock import ClockQuality
 from protocol.decision import Direction, Reason
-from protocol.entries import Outcome, Source, Tap, digest, encode_payload, genesis, link
+from protocol.entries import Outcome, encode_payload
 from protocol.errors import TerminalId
+from tests.cloud.chains import Chain, tap
+from tests.support.moved_clock import START, MovedClock
 
 STAFF: Final = Scope(NOBODY, None)
 PASSWORD: Final = "Norra-grinden-7"
@@ -91,6 +94,7 @@ class Site:
     ended_project: str
     neighbours_project: str
     holders: dict[str, Holder] = field(default_factory=dict)
+    chains: dict[str, Chain] = field(default_factory=dict)
 
     @property
     def stranger(self) -> Holder:
@@ -98,13 +102,17 @@ class Site:
         return Holder(STRANGER)
 
     def tap(self, *drafts: TapDraft) -> None:
-        """Write taps down as arrived now, and tell who waits for them."""
-        with self.database.transaction() as rows:
-            for draft in drafts:
-                owner = self.neighbour if draft.terminal == FOREIGN else self.customer
-                rows.add(entry(rows, owner, draft))
-                rows.flush()
-            announce(rows, Topic.ENTRIES)
+        """Let terminals have recorded taps, each taken in when it arrived."""
+        for draft in drafts:
+            chain = self.chains.setdefault(draft.terminal, Chain(TerminalId(draft.terminal))).add(payload(draft))
+            last = len(chain.payloads)
+            self.take(draft.terminal, last, last, draft.occurred_at + draft.received_after)
+
+    def take(self, terminal: str, first: int, last: int, at: datetime = START) -> None:
+        """Take a batch in, as the sync service does."""
+        batch = Batch.open(TerminalId(terminal), self.chains[terminal].packed(first, last))
+        answers = Ingest(self.database, MovedClock(at)).take([batch])
+        assert [answer.outcome for answer in answers] == [Taken.TAKEN]
 
     def hear(self, terminal: str, now: datetime, **told: object) -> None:
         """Let a terminal have said how it is, and tell who waits for that."""
@@ -131,60 +139,23 @@ def furnish(database: Database, now: datetime) -> Site:
     return site
 
 
-def entry(rows: Session, owner: str, draft: TapDraft) -> Entry:
-    """The row of a tap, chained to the terminal's entries before it."""
-    terminal, ledger = TerminalId(draft.terminal), hashlib.sha256(draft.terminal.encode()).digest()[:16]
-    head = rows.get(LedgerHead, (draft.terminal, ledger)) or LedgerHead(
-        terminal=terminal, ledger=ledger, upto=0, hash=genesis(terminal, ledger)
-    )
+def payload(draft: TapDraft) -> bytes:
+    """What the terminal writes down of a tap."""
     at = microseconds(draft.occurred_at)
-    payload = encode_payload(_tap(draft, at))
-    head.upto += 1
-    head.hash = link(head.hash, head.upto, digest(payload))
-    rows.add(head)
-    return Entry(
-        customer_id=owner,
-        terminal=terminal,
-        ledger=ledger,
-        seq=head.upto,
-        digest=digest(payload),
-        hash=head.hash,
-        payload=payload,
-        kind="tap",
-        occurred_at=at,
-        registered_at=at + 900,
-        received_at=microseconds(draft.occurred_at + draft.received_after),
-        clock_quality=draft.clock_quality.value,
-        card=draft.holder.card,
-        person=draft.holder.person,
-        company=draft.holder.company,
-        project=draft.project,
-        reader=draft.reader,
-        direction=draft.direction and draft.direction.value,
-        outcome=draft.outcome.value,
-        reason=draft.reason and draft.reason.value,
-    )
-
-
-def _tap(draft: TapDraft, at: int) -> Tap:
-    return Tap(
-        version=1,
-        occurred_at=at,
-        clock_quality=draft.clock_quality,
-        boot_id=bytes(16),
-        monotonic=at * 1000,
-        registered_at=at + 900,
-        card=draft.holder.card,
-        person=draft.holder.person,
-        company=draft.holder.company,
-        reader=draft.reader,
-        direction=draft.direction,
-        outcome=draft.outcome,
-        reason=draft.reason,
-        project=draft.project,
-        tables={},
-        source=Source.CARD,
-        salt=secrets.token_bytes(16),
+    return encode_payload(
+        tap(
+            occurred_at=at,
+            registered_at=at + 900,
+            clock_quality=draft.clock_quality,
+            card=draft.holder.card,
+            person=draft.holder.person,
+            company=draft.holder.company,
+            reader=draft.reader,
+            direction=draft.direction,
+            outcome=draft.outcome,
+            reason=draft.reason,
+            project=draft.project,
+        )
     )
 
 
@@ -247,7 +218,7 @@ def _status(terminal: str, now: datetime) -> dict[str, object]:
 def a_morning(site: Site, now: datetime) -> list[TapDraft]:
     """Taps of half an hour up to `now`, with everything the live page has words for."""
     drafts = []
-    turn = [name for name, *_ in ((worker.name, employer) for worker, employer, _ in WORKERS)]
+    turn = [worker.name for worker, _, _ in WORKERS]
     for step in range(24):
         holder = site.holders[turn[step % len(turn)]]
         way = Direction.IN if step // len(turn) % 2 == 0 else Direction.OUT
