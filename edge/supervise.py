@@ -3,7 +3,8 @@
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+import traceback
+from collections.abc import Awaitable, Callable, Container, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from edge.scheduler import Scheduler, Timer
 
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 60.0
+BESIDE_THE_TAP: Final = frozenset({"edge.link", "edge.local"})
 
 _log = structlog.get_logger()
 
@@ -99,7 +101,8 @@ def _watchdog_seconds(environment: Mapping[str, str]) -> float | None:
 def exit_on_bugs(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
     """Let a bug in a callback, which is where taps are answered, end the daemon: systemd starts a fresh one.
 
-    Faults of parts (a pin that cannot be set) are said and survived.
+    Survived are faults of parts (a pin that cannot be set), and bugs in what came from outside by link or socket: whoever
+    finds one there must not be able to keep a gate from answering.
     """
 
     def said(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -108,7 +111,13 @@ def exit_on_bugs(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> N
             _log.error(Event.TASK_FAILED, task="loop", why=str(error))
             return
         _log.critical(Event.TASK_FAILED, task="loop", why=context["message"], exc_info=error)
-        if "handle" in context:
+        if "handle" in context and not came_through(error, BESIDE_THE_TAP):
             stop()
 
     loop.set_exception_handler(said)
+
+
+def came_through(error: BaseException | None, modules: Container[str]) -> bool:
+    """Whether one of these modules stands in the traceback."""
+    frames = traceback.walk_tb(error.__traceback__ if error else None)
+    return any(frame.f_globals.get("__name__", "") in modules for frame, _ in frames)

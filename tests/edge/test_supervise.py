@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -77,6 +78,25 @@ def test_a_bug_where_taps_are_answered_ends_the_daemon() -> None:
 
     with capture_logs() as lines:
         asyncio.run(asyncio.wait_for(tap(), 5))
+    assert [(line["event"], line["log_level"]) for line in lines] == [("task.failed", "critical")]
+
+
+def test_a_bug_in_what_the_link_received_is_survived() -> None:
+    """It is met where paho's thread hands a message to the loop; here in a module that bears the link's name."""
+    link: dict[str, Any] = {"__name__": "edge.link"}
+    exec("def arrived(): raise KeyError('unforeseen')", link)  # noqa: S102
+
+    async def receive() -> bool:
+        loop = asyncio.get_running_loop()
+        stopped = asyncio.Event()
+        exit_on_bugs(loop, stopped.set)
+        loop.call_soon(link["arrived"])
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return stopped.is_set()
+
+    with capture_logs() as lines:
+        assert not asyncio.run(receive())
     assert [(line["event"], line["log_level"]) for line in lines] == [("task.failed", "critical")]
 
 
