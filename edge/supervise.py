@@ -101,8 +101,8 @@ def _watchdog_seconds(environment: Mapping[str, str]) -> float | None:
 def exit_on_bugs(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
     """Let a bug in a callback, which is where taps are answered, end the daemon: systemd starts a fresh one.
 
-    Survived are faults of parts (a pin that cannot be set), and bugs in what came from outside by link or socket: whoever
-    finds one there must not be able to keep a gate from answering.
+    Survived are faults of parts (a pin that cannot be set), and bugs met in what came from outside by link or socket:
+    whoever finds one there must not be able to keep a gate from answering.
     """
 
     def said(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
