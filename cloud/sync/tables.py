@@ -5,13 +5,13 @@ from any version to the newest can be told in messages of bounded size; a snapsh
 """
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import groupby
 from operator import itemgetter
 from typing import Final
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session
 
 from cloud.database import insert_into
@@ -27,6 +27,7 @@ BYTES_PER_MESSAGE: Final = 96 * 1024  # an envelope holds 256 KiB: room for a la
 MANY_CHANGES: Final = 5_000  # from here on a snapshot may be the shorter way
 
 Changed = tuple[bytes, bytes | None]
+Write = Callable[[Session, TableHead, Sequence[Row]], bool]
 
 
 def head_of(session: Session, table: Table, scope: str) -> TableHead:
@@ -39,33 +40,31 @@ def head_of(session: Session, table: Table, scope: str) -> TableHead:
 
 def put(session: Session, table: Table, scope: str, rows: Mapping[bytes, bytes]) -> TableHead:
     """Set these rows. What already stands so is no change."""
-    return _change(session, table, scope, list(rows.items()))
+    return _change(session, table, scope, list(rows.items()), _set)
 
 
 def drop(session: Session, table: Table, scope: str, keys: Iterable[bytes]) -> TableHead:
     """Take these rows out; what is not there is no change."""
-    return _change(session, table, scope, [(key, None) for key in keys])
+    return _change(session, table, scope, [(key, b"") for key in keys], _clear)
 
 
-def _change(session: Session, table: Table, scope: str, wanted: Sequence[Changed]) -> TableHead:
+def _change(session: Session, table: Table, scope: str, rows: Sequence[Row], write: Write) -> TableHead:
     head = head_of(session, table, scope)
     before = head.version
-    for portion in _portions(wanted):
-        changed = _differing(session, table, scope, portion)
-        if changed:
+    for portion in _portions(rows):
+        if write(session, head, portion):
             head.version += 1
-            _write(session, head, changed)
     if head.version != before:
         session.flush()
         announce(session, Topic.TABLES)
     return head
 
 
-def _portions(wanted: Iterable[Changed]) -> Iterator[list[Changed]]:
-    portion: list[Changed] = []
+def _portions(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    portion: list[Row] = []
     size = 0
-    for key, value in wanted:
-        length = len(key) + len(value or b"")
+    for key, value in rows:
+        length = len(key) + len(value)
         if portion and (len(portion) == ROWS_PER_VERSION or size + length > BYTES_PER_VERSION):
             yield portion
             portion, size = [], 0
@@ -75,21 +74,26 @@ def _portions(wanted: Iterable[Changed]) -> Iterator[list[Changed]]:
         yield portion
 
 
-def _differing(session: Session, table: Table, scope: str, portion: Sequence[Changed]) -> list[Changed]:
-    here = (TableRow.name == table) & (TableRow.scope == scope)
-    found = select(TableRow.key, TableRow.value).where(here, TableRow.key.in_([key for key, _ in portion]))
-    held: dict[bytes, bytes | None] = dict(session.execute(found).all())
-    return [(key, value) for key, value in portion if held.get(key) != value]
-
-
-def _write(session: Session, head: TableHead, changed: Sequence[Changed]) -> None:
-    insert = insert_into(session, TableRow)
+def _set(session: Session, head: TableHead, portion: Sequence[Row]) -> bool:
+    """Write rows of the next version; says whether any of them was another before."""
+    here = {"name": head.name, "scope": head.scope, "version": head.version + 1}
+    insert = insert_into(session, TableRow.__table__)
     replaced = {"value": insert.excluded.value, "version": insert.excluded.version}
-    rows = [
-        {"name": head.name, "scope": head.scope, "key": key, "value": value, "version": head.version}
-        for key, value in changed
-    ]
-    session.execute(insert.on_conflict_do_update(index_elements=["name", "scope", "key"], set_=replaced), rows)
+    differs = TableRow.value.is_distinct_from(insert.excluded.value)
+    written = insert.on_conflict_do_update(index_elements=["name", "scope", "key"], set_=replaced, where=differs)
+    rows = [{**here, "key": key, "value": value} for key, value in portion]
+    return bool(session.connection().execute(written.returning(TableRow.__table__.c.key), rows).all())
+
+
+def _clear(session: Session, head: TableHead, portion: Sequence[Row]) -> bool:
+    """Leave a mark in the next version where rows were; says whether there was any."""
+    here = (TableRow.name == head.name, TableRow.scope == head.scope, TableRow.value.is_not(None))
+    there = select(TableRow.key).where(*here, TableRow.key.in_([key for key, _ in portion]))
+    held = session.scalars(there).all()
+    marked = update(TableRow).where(*here, TableRow.key.in_(held)).values(value=None, version=head.version + 1)
+    if held:
+        session.execute(marked.execution_options(synchronize_session=False))
+    return bool(held)
 
 
 def changes(session: Session, table: Table, scope: str, held: TableVersion | None) -> list[TableChange]:
