@@ -91,6 +91,8 @@ class LocalSocket:
                 pass
         except OSError:  # the asker went away or says nothing: that is its business
             return
+        except asyncio.CancelledError:  # the daemon stops; asyncio would report a connection's cancelled task as a bug
+            return
         finally:
             self._connections -= 1
             writer.close()

@@ -139,6 +139,26 @@ def test_too_many_askers_at_once_are_told_so(tmp_path: Path) -> None:
     assert b"others are connected; try again" in serving(path, visit)
 
 
+def test_an_asker_who_stays_does_not_disturb_the_stop(tmp_path: Path) -> None:
+    path = tmp_path / "terminal.sock"
+    complaints: list[dict[str, Any]] = []
+
+    with closing(socket.socket(socket.AF_UNIX)) as staying:
+        staying.settimeout(5)
+
+        def connect() -> bytes:
+            staying.connect(str(path))
+            staying.sendall(b'{"ask":"status"}\n')
+            return staying.recv(4096)
+
+        async def visit() -> bytes:
+            asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+            return await asyncio.to_thread(connect)
+
+        assert b"gate-1" in serving(path, visit)
+    assert complaints == []
+
+
 def test_only_owner_and_group_may_ask(tmp_path: Path) -> None:
     path = tmp_path / "terminal.sock"
 
