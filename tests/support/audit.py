@@ -24,6 +24,7 @@ EXPLAINS_FOR: Final = 2_000_000_000
 
 _LEDGER_ROWS: Final = "SELECT entry.seq, digest, hash, bytes FROM entry LEFT JOIN payload USING (seq) ORDER BY seq"
 _CLOUD_ROWS: Final = "SELECT ledger, seq, digest, hash, payload FROM entry WHERE terminal = {} ORDER BY ledger, seq"
+_CLOUD_ORDER: Final = "SELECT ledger, seq FROM entry WHERE terminal = {} ORDER BY id"
 _CLOUD_REFUSED: Final = "SELECT seq, reason FROM refused WHERE terminal = {} ORDER BY seq"
 _CLOUD_HEADS: Final = "SELECT ledger, upto, hash FROM ledger_head WHERE terminal = {}"
 
@@ -87,10 +88,11 @@ def ledger_copy(path: Path) -> Copy:
 
 @dataclass(frozen=True, slots=True)
 class CloudCopy:
-    """All that the cloud has of one terminal: its ledgers, where each one ends, and what was refused."""
+    """All that the cloud has of one terminal: its ledgers, where each one ends, how they came, what was refused."""
 
     ledgers: tuple[Copy, ...]
     ends: dict[bytes, tuple[int, bytes]]
+    arrivals: dict[bytes, list[int]]
     refused: tuple[tuple[int, str], ...]
 
     def of(self, ledger: bytes) -> Copy | None:
@@ -113,7 +115,10 @@ def cloud_copy(url: str, terminal: str) -> CloudCopy:
             for ledger, rows in itertools.groupby(ask(_CLOUD_ROWS), key=lambda row: bytes(row[0]))
         )
         ends = {bytes(ledger): (upto, bytes(end)) for ledger, upto, end in ask(_CLOUD_HEADS)}
-        return CloudCopy(copies, ends, tuple((seq, reason) for seq, reason in ask(_CLOUD_REFUSED)))
+        arrivals: dict[bytes, list[int]] = {}
+        for ledger, seq in ask(_CLOUD_ORDER):
+            arrivals.setdefault(bytes(ledger), []).append(seq)
+        return CloudCopy(copies, ends, arrivals, tuple((seq, reason) for seq, reason in ask(_CLOUD_REFUSED)))
 
 
 def _connect(url: str) -> Any:
@@ -220,6 +225,8 @@ def cloud_faults(here: Copy, there: CloudCopy) -> Iterator[str]:
             assert one is not None
             yield f"{here.where} and in the cloud: entry {one.seq} is not the same or missing on one side"
             break
+    if there.arrivals[here.ledger] != sorted(there.arrivals[here.ledger]):
+        yield f"{copy.where}: entries did not arrive in their order"
     if here.rows and there.ends.get(here.ledger) != (here.rows[-1].seq, here.rows[-1].hash):
         yield f"{copy.where}: the ledger ends at {there.ends.get(here.ledger)}, not at entry {here.rows[-1].seq}"
     for seq, reason in there.refused:
