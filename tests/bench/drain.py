@@ -78,6 +78,7 @@ def seconds_to_drain(site: Site, terminal: SiteTerminal, backlog: Backlog) -> fl
         terminal.start(wait=False)
         until(lambda: _held(connection, terminal.id) >= backlog.last, DRAINED_WITHIN, f"{terminal.id} drained")
         ended = time.time()
+        _check_rows(connection, backlog)
     connected = next(event["at"] for event in terminal.events if event.get("event") == "link.connected")
     terminal.stop()
     return ended - datetime.fromisoformat(connected).timestamp()
@@ -86,3 +87,10 @@ def seconds_to_drain(site: Site, terminal: SiteTerminal, backlog: Backlog) -> fl
 def _held(connection: psycopg.Connection[Any], terminal: str) -> int:
     row = connection.execute("SELECT upto FROM ledger_head WHERE terminal = %s", (terminal,)).fetchone()
     return 0 if row is None else int(row[0])
+
+
+def _check_rows(connection: psycopg.Connection[Any], backlog: Backlog) -> None:
+    """The head speaks of rows that are there, each once: a rate of something else is none."""
+    row = connection.execute("SELECT count(*) FROM entry WHERE terminal = %s", (backlog.terminal,)).fetchone()
+    if row is None or row[0] < backlog.last:
+        raise RuntimeError(f"{row} rows stand in the database of {backlog.last} that were drained")
