@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_time
+from babel.dates import format_date, format_time, format_timedelta
 from babel.numbers import format_decimal
 
 HOME: Final = "Europe/Stockholm"  # where no project says otherwise
@@ -41,12 +41,16 @@ class Moments:
         return local(at, zone).tzname() or str(ZoneInfo(zone or HOME))
 
     def offset(self, milliseconds: int) -> str:
-        """How far a clock is off, with its sign: +12 ms, +1.4 s."""
-        sign = "−" if milliseconds < 0 else "+"  # noqa: RUF001 - the minus that stands in line with the plus
+        """How far a clock is off, with its sign and as exactly as it matters: +12 ms, +1.4 s, +20 min."""
+        sign = "\N{MINUS SIGN}" if milliseconds < 0 else "+"
         amount = abs(milliseconds)
         if amount < 1000:
             return f"{sign}{amount} ms"
-        return f"{sign}{format_decimal(round(amount / 1000, 1), locale=self.language)} s"
+        if amount < 120_000:
+            return f"{sign}{format_decimal(round(amount / 1000, 1), locale=self.language)} s"
+        return sign + format_timedelta(
+            timedelta(milliseconds=amount), locale=self.language, format="short", threshold=1
+        )
 
 
 def local(at: datetime, zone: str | None) -> datetime:

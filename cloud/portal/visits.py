@@ -25,7 +25,7 @@ from cloud.portal.pages import Pages
 from cloud.portal.streams import Streams
 
 # the routes that answer without a login; a test walks all others
-PUBLIC: Final = frozenset({"/login", "/language/{language}", "/health", "/static/{name}"})
+PUBLIC: Final = frozenset({"/login", "/language/{language}", "/static/{name}", "/health", "/openapi.json"})
 
 
 class Note(StrEnum):

@@ -77,6 +77,8 @@ class BindingForm:
             found["place"] = msgid("Say where on the project the terminal is mounted.")
         elif len(self.place) > LONGEST_PLACE:
             found["place"] = msgid("At most 120 characters, please.")
+        elif not self.place.isprintable():
+            found["place"] = msgid("Write the place with ordinary characters.")
         if not set(self.doors) <= set(self.choices):
             found["doors"] = msgid("The terminal no longer has one of these doors. Tick again.")
         return found
