@@ -12,7 +12,6 @@ class Event(StrEnum):
     DATABASE_MIGRATED = "database.migrated"
     DATABASE_LOST = "database.lost"
     WAKEUPS_LOST = "wakeups.lost"
-    ACCOUNT_CREATED = "account.created"
     AUTHORITY_CREATED = "authority.created"
     CERTIFICATE_ISSUED = "certificate.issued"
 
@@ -21,6 +20,7 @@ class Event(StrEnum):
     BROKER_LOST = "broker.lost"
     LINK_CONNECTED = "link.connected"
     LINK_LOST = "link.lost"
+    LINK_DELAYED = "link.delayed"
 
     MESSAGE_REFUSED = "message.refused"
     BATCH_RECEIPTED = "batch.receipted"
@@ -28,6 +28,5 @@ class Event(StrEnum):
     BATCH_GAPPED = "batch.gapped"
     BATCH_FORKED = "batch.forked"
     ENTRY_REFUSED = "entry.refused"
-    STATUS_UPDATED = "status.updated"
     TABLE_PUBLISHED = "table.published"
     TABLE_OFFERED = "table.offered"

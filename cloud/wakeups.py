@@ -126,7 +126,7 @@ class Wakeups:
             async for notification in connection.notifies():
                 self._wake(frozenset({notification.payload}))
         except psycopg.OperationalError as exc:
-            log.warning(Event.WAKEUPS_LOST, reason=str(exc).strip(), next="connecting again")
+            log.warning(Event.WAKEUPS_LOST, why=str(exc).strip(), then="connecting again")
 
     def _wake(self, topics: frozenset[str]) -> None:
         for listener in self._listeners:
@@ -136,4 +136,4 @@ class Wakeups:
 
 def _say_lost(state: RetryCallState) -> None:
     reason = state.outcome.exception() if state.outcome else None
-    log.warning(Event.WAKEUPS_LOST, reason=str(reason).strip(), next="connecting again", tries=state.attempt_number)
+    log.warning(Event.WAKEUPS_LOST, why=str(reason).strip(), then="connecting again", attempt=state.attempt_number)

@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Final, Self
 
+import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from cloud.errors import KeyUnusable
+from cloud.events import Event
 from cloud.units.service import THE_CLOUD, new_terminal_id
 
 BACKDATED: Final = timedelta(days=1)
@@ -27,6 +29,8 @@ SERVER_LASTS: Final = timedelta(days=825)
 CLIENT_LASTS: Final = timedelta(days=2 * 365)
 RENEW_BEFORE: Final = timedelta(days=60)
 OURS_ONLY: Final = 0o600
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,7 @@ class Authority:
             key = generate_private_key(SECP256R1())
             _write(key_file, _private_pem(key))
             _write(certificate_file, _self_signed(key, now).public_bytes(Encoding.PEM))
+            log.info(Event.AUTHORITY_CREATED, folder=str(folder))
         return cls(folder, _read_certificate(certificate_file), _read_key(key_file))
 
     def server(self, name: str, names: tuple[str, ...], now: datetime) -> Identity:
@@ -121,7 +126,9 @@ class Authority:
         )
         if alternatives is not None:
             builder = builder.add_extension(alternatives, critical=False)
-        return builder.sign(self._key, hashes.SHA256())
+        certificate = builder.sign(self._key, hashes.SHA256())
+        log.info(Event.CERTIFICATE_ISSUED, name=name, until=certificate.not_valid_after_utc.isoformat())
+        return certificate
 
 
 def signing_key(path: Path) -> Ed25519PrivateKey:

@@ -124,13 +124,13 @@ class EmbeddedBroker:
                     said = line.decode(errors="replace").strip()[:LONGEST_LINE]
                     log.warning(Event.BROKER_SAID, line=said)
                 status = await process.wait()
-                log.error(Event.BROKER_LOST, status=status, next="starting it again")
+                log.error(Event.BROKER_LOST, status=status, then="starting it again")
             await asyncio.sleep(PAUSE)
             try:
                 await self.start()
             except BrokerUnusable as exc:
                 self._process = None
-                log.error(Event.BROKER_LOST, reason=str(exc), next="trying again")  # noqa: TRY400 - it says all
+                log.error(Event.BROKER_LOST, why=str(exc), then="trying again")  # noqa: TRY400 - it says all
 
     async def stop(self) -> None:
         """End it and wait until it is gone."""

@@ -145,6 +145,7 @@ class _Connection:
         self._owner = owner
         self._began = False
         self._ended = "the broker closed it"
+        self._is_over = threading.Event()
         self.client = Client(
             CallbackAPIVersion.VERSION2, owner._client_id, True, None, MQTTv311, reconnect_on_failure=False
         )
@@ -171,7 +172,9 @@ class _Connection:
 
     def serve(self) -> str:
         """Until it is lost. Raises BrokerUnreachable where the broker refused us or the subscription."""
-        self.client.loop_forever()
+        self.client.loop_start()  # paho's own thread does all reading and writing: TLS bears no second one beside it
+        self._is_over.wait()
+        self.client.loop_stop()
         if not self._began:
             raise BrokerUnreachable(str(self._owner.address), self._ended)
         return self._ended
@@ -204,6 +207,7 @@ class _Connection:
     ) -> None:
         if code.is_failure and not self._ended.startswith("it "):
             self._ended = str(code)
+        self._is_over.set()
 
 
 def _send_at_once(_client: Client, _user: Any, opened: Any) -> None:

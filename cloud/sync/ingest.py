@@ -97,7 +97,7 @@ class Ingest:
         if len(batches) > 1:
             return [answer for batch in batches for answer in self.take([batch])]
         answer = Answer(batches[0].key.terminal, Outcome.UNSTORABLE, None)
-        _say(batches[0], answer, reason=str(exc.orig).partition("\n")[0])
+        _say(batches[0], answer, why=str(exc.orig).partition("\n")[0])
         return [answer]
 
 
@@ -153,7 +153,7 @@ class _Taking:
             columns = columns_of(payload)
             if isinstance(columns, RefusedBecause):
                 ledgers.refused.append(self._refused(batch, seq, columns))
-                log.warning(Event.ENTRY_REFUSED, terminal=terminal, ledger=ledger.hex(), seq=seq, reason=columns)
+                log.warning(Event.ENTRY_REFUSED, terminal=terminal, ledger=ledger.hex(), seq=seq, why=columns)
             else:
                 columns["customer_id"] = customer
                 columns["terminal"] = terminal

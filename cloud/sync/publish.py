@@ -27,7 +27,7 @@ from protocol.topics import ALL_BLOCKLIST, AUDIENCE_ALL, Down, down
 
 URGENCY: Final = (Table.BLOCKLIST, Table.BINDING, Table.ROSTER)
 SNAPSHOTS_KEPT: Final = 8
-SNAPSHOT_AGAIN_AFTER: Final = 60.0  # a slow link is not given the next copy while the first is still under way
+SNAPSHOT_AGAIN_AFTER: Final = 60.0  # a slow link is not given the next large copy while the first is under way
 TERMINALS_REMEMBERED: Final = 10_000
 
 Send = Callable[[str, bytes], bool]
@@ -64,6 +64,10 @@ class Publisher:
         """Tell a terminal what is durable. One that is lost is asked for by sending again."""
         sealed = self._signer.seal(terminal, Down.RECEIPT, encode(receipt))
         return self._send(down(terminal, Down.RECEIPT), sealed)
+
+    def begin_again(self) -> None:
+        """On a new connection: what was sent over the old one may be lost."""
+        self._sent.clear()
 
     def changed(self) -> int:
         """Send every table that changed since it was last sent, most urgent first; how many there were."""
@@ -162,7 +166,9 @@ class Publisher:
         return all(self._send(topic, envelope) for envelope in sealed)
 
     def _was_sent(self, letter: Letter) -> bool:
-        """Says whether the terminal was given this very snapshot a moment ago, and remembers that it is now."""
+        """Says whether the terminal was given this very snapshot, a large one, a moment ago; from now on it was."""
+        if len(letter.changes) == 1:
+            return False
         first = letter.changes[0]
         key = (letter.audience, first.name, first.epoch, first.to_version)
         now = self._clock.monotonic()

@@ -97,6 +97,7 @@ class Worker:
         size = 0
         while True:
             if first is None:
+                self._publisher.begin_again()
                 self._again()  # the connection is new: what could not be published before may go now
             else:
                 gathered.append(first)
@@ -130,9 +131,13 @@ class Worker:
             with self._database.transaction() as session:
                 known = store(session, terminal, message, self._clock.now())
             if not known:
-                log.warning(Event.MESSAGE_REFUSED, terminal=terminal, what=Up.STATUS, reason="no such terminal")
+                log.warning(
+                    Event.MESSAGE_REFUSED,
+                    terminal=terminal,
+                    what=Up.STATUS,
+                    why="no such terminal; take it into the inventory",
+                )
                 return
-            log.debug(Event.STATUS_UPDATED, terminal=terminal, online=message.online, queue_depth=message.queue_depth)
             if not message.online:
                 return
             self._ask_for_rest(terminal, message)
@@ -182,7 +187,7 @@ def _open(arrival: Arrival) -> Batch | tuple[TerminalId, Pull | Status] | None:
             topic=arrival.topic[:200],
             size=len(arrival.payload),
             kind=type(exc).__name__,
-            reason=str(exc),
+            why=str(exc),
         )
         return None
 
@@ -190,4 +195,4 @@ def _open(arrival: Arrival) -> Batch | tuple[TerminalId, Pull | Status] | None:
 def _say_lost(state: RetryCallState) -> None:
     reason = state.outcome.exception() if state.outcome else None
     first = str(reason).strip().partition("\n")[0]
-    log.error(Event.DATABASE_LOST, reason=first, tries=state.attempt_number, next="trying again")
+    log.error(Event.DATABASE_LOST, why=first, attempt=state.attempt_number, then="trying again")

@@ -67,7 +67,7 @@ def test_binding_a_terminal_gives_it_everything_it_needs_at_once(
         block(session, STAFF, START, CardId.parse("em:0102030405"), BlockReason.LOST)
     publisher.changed()
     terminal.hear(*wire.taken())
-    assert terminal.binding is None
+    assert terminal.tables["binding"].rows == {}
     bound(database, site, ONE)
     publisher.changed()
     terminal.hear(*wire.taken())
