@@ -108,7 +108,7 @@ def demo(folder: Path, port: int | None, node_modules: Path) -> int:
     console = Console()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     ports = Ports(portal=port or free_port(), broker=free_port(), card=free_port())
-    site = Site(fresh(folder), ports, node_modules)
+    site = Site(fresh(folder), ports, node_modules.resolve())
     try:
         Demo(site, console).run()
     except KeyboardInterrupt:

@@ -18,6 +18,7 @@ CLOUD: Final = "cloud"
 _CONFIG: Final = """
 per_listener_settings false
 persistence false
+max_queued_messages 50000
 allow_anonymous false
 log_dest file {folder}/mosquitto.log
 log_type error
