@@ -94,11 +94,15 @@ def open_database(settings: Settings) -> Database:
     Raises DatabaseUnusable, DatabaseUnmigrated.
     """
     database = Database(settings.database_url)
-    if database.kind == SQLITE:
-        Path(database.url.database or "").parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        migrate.upgrade(database)
-    else:
-        migrate.require(database)
+    try:
+        if database.kind == SQLITE:
+            Path(database.url.database or "").parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            migrate.upgrade(database)
+        else:
+            migrate.require(database)
+    except BaseException:
+        database.close()
+        raise
     return database
 
 
