@@ -100,7 +100,11 @@ class SiteCloud:
 
     def wait_until_ready(self) -> None:
         """Returns when the portal answers. Raises ProgramFailed when it does not."""
-        self.program.wait_until(lambda: answers(self.port))
+        self.program.wait_until(self.answers)
+
+    def answers(self) -> bool:
+        """Whether somebody listens where the portal should be."""
+        return answers(self.port)
 
     def stop(self) -> None:
         """End it in order."""

@@ -197,6 +197,11 @@ class SiteTerminal:
         return green_lights(self.pins_file)
 
     @property
+    def greens_seen(self) -> int:
+        """How many green answers there were; a serial terminal's are counted by its lights, as far back as they go."""
+        return len(self.lights) if self.plan.feed is Feed.SERIAL else len(self.greens)
+
+    @property
     def green_since(self) -> list[int]:
         """When the green light came on, the later flashes of a pattern included."""
         return green_moments(self.pins_file)
