@@ -116,7 +116,7 @@ class BrokerClient:
             except RetryError:
                 return
             if not self._stopping.is_set():
-                log.warning(Event.LINK_LOST, broker=str(self.address), reason=reason, next="connecting again")
+                log.warning(Event.LINK_LOST, broker=str(self.address), why=reason, then="connecting again")
 
     def _serve(self) -> str:
         """Serve one connection to its end; why it ended. Raises BrokerUnreachable where it never began."""
@@ -217,4 +217,4 @@ def _send_at_once(_client: Client, _user: Any, opened: Any) -> None:
 
 def _say_unreachable(state: RetryCallState) -> None:
     reason = state.outcome.exception() if state.outcome else None
-    log.warning(Event.LINK_LOST, reason=str(reason), tries=state.attempt_number, next="connecting again")
+    log.warning(Event.LINK_DELAYED, why=str(reason), attempt=state.attempt_number)
