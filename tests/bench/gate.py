@@ -2,12 +2,12 @@
 
 import hashlib
 import secrets
-import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Final
 
 from edge.answers import Answer
@@ -61,14 +61,14 @@ class GreenWatch:
         self._pins = pins
         self._stamps = stamps
         self._awaited = False
-        self._came = threading.Semaphore(0)
+        self._came: SimpleQueue[None] = SimpleQueue()
 
     def set(self, name: str, on: bool, /) -> None:
         self._pins.set(name, on)
         if on and name == "green" and self._awaited:
             self._stamps.green = time.monotonic_ns()
             self._awaited = False
-            self._came.release()
+            self._came.put(None)
 
     def await_green(self) -> None:
         """The next green is the one that counts."""
@@ -76,8 +76,10 @@ class GreenWatch:
 
     def wait(self) -> None:
         """Until it came. Raises TimeoutError."""
-        if not self._came.acquire(timeout=GREEN_WITHIN):
-            raise TimeoutError("a tap that should be granted did not turn green; look at build/bench/log")
+        try:
+            self._came.get(timeout=GREEN_WITHIN)
+        except Empty as exc:
+            raise TimeoutError("a tap that should be granted did not turn green; look at build/bench/log") from exc
 
 
 class StampedClock(SystemClock):

@@ -26,6 +26,8 @@ TAPS: Final = 120
 PAUSE: Final = 0.006
 """Seconds of silence before each tap and each bare commit."""
 
+WARM_UP: Final = 700  # a commit writes two pages and more, and SQLite begins its log anew after 1,000
+
 BLOCKED: Final = 1_000_000
 LIGHTEST: Final = Target(3.0, AT_MOST, aim=1.5)
 AS_LIGHT: Final = Target(1.1, AT_MOST)
@@ -42,12 +44,14 @@ def tap_to_green(folder: Path, told: Told) -> list[Figure]:
         plain = stack.enter_context(gate(folder / "plain", thread))
         stamped = stack.enter_context(gate(folder / "stamped", thread, stamped=True))
         told("warming up")
-        size = _payload_size(plain)
-        bare = stack.enter_context(bare_commits(folder / "bare.db", thread, size))
+        tap, tap_stamped = _tapping(plain), _tapping(stamped)
+        tap()
+        size = _tap_size(plain)
+        commit = stack.enter_context(bare_commits(folder / "bare.db", thread, size))
+        _warm_up(tap, tap_stamped, commit)
         told(f"{REPETITIONS} x {TAPS} taps, and as many bare commits of {size} bytes")
-        taps, parts = Turns(_tapping(plain)), Parts(stamped)
-        commits = Turns(bare)
-        repetitions = [_take_turns(taps, commits, parts.sample) for _ in range(REPETITIONS)]
+        parts = Parts(stamped, tap_stamped)
+        repetitions = [_take_turns(Turns(tap), Turns(commit), parts.sample) for _ in range(REPETITIONS)]
     _check_history(folder / "plain" / "pins.log")
     figure = compared("tap to durable green", "µs", repetitions, LIGHTEST)
     figure.parts.update(parts.medians())
@@ -61,9 +65,10 @@ def blocked_cards(folder: Path, told: Told) -> list[Figure]:
         full = stack.enter_context(gate(folder / "full", thread))
         told(f"loading {BLOCKED:,} blocked cards")
         thread.call(lambda: full.tables.load_blocks(_blocks()))
+        many, none = _tapping(full), _tapping(empty)
+        _warm_up(many, none)
         told(f"{REPETITIONS} x {TAPS} taps at each")
-        many, none = Turns(_tapping(full)), Turns(_tapping(empty))
-        repetitions = [_take_turns(many, none) for _ in range(REPETITIONS)]
+        repetitions = [_take_turns(Turns(many), Turns(none)) for _ in range(REPETITIONS)]
     return [compared("tap at 1,000,000 blocked over none", "µs", repetitions, AS_LIGHT)]
 
 
@@ -79,12 +84,6 @@ class Turns:
         time.sleep(PAUSE)
         self.taken.append(self.turn() / 1000)
 
-    def median(self) -> float:
-        """Of the turns since the last median."""
-        middle = median(self.taken)
-        self.taken.clear()
-        return middle
-
 
 def _take_turns(measured: Turns, bare: Turns, beside: Callable[[], None] | None = None) -> Repetition:
     """A B B A, and so on: whoever comes second does not always come second."""
@@ -93,7 +92,7 @@ def _take_turns(measured: Turns, bare: Turns, beside: Callable[[], None] | None 
             each.take()
         if beside is not None and number % 2:
             beside()
-    return Repetition(measured.median(), bare.median())
+    return Repetition(median(measured.taken), median(bare.taken))
 
 
 def _tapping(at: Gate) -> Callable[[], int]:
@@ -108,16 +107,22 @@ def _shuffled() -> list[CardId]:
     return ordered
 
 
-def _payload_size(at: Gate) -> int:
-    """How many bytes the entry of a tap is here, after a few taps."""
-    tap = _tapping(at)
-    for _ in range(20):
-        time.sleep(PAUSE)
-        tap()
-    entries = at.thread.call(lambda: at.ledger.batch(at.ledger.last_seq - 1, 1))
+def _warm_up(*turns: Callable[[], int]) -> None:
+    """Go on until every write-ahead log is written over from its beginning, as it is in all its life but the first.
+
+    A log that still grows makes the disk write its length down too, which doubles the price of a commit.
+    """
+    for _ in range(WARM_UP):
+        for turn in turns:
+            turn()
+
+
+def _tap_size(at: Gate) -> int:
+    """How many bytes the entry of a tap is here; that of the door which it opened follows it, and is smaller."""
+    entries = at.thread.call(lambda: at.ledger.batch(at.ledger.last_seq - 2, 2))
     if entries is None:
         raise RuntimeError("the ledger holds no tap")
-    return len(entries.payloads[0])
+    return max(map(len, entries.payloads))
 
 
 @contextmanager
@@ -152,9 +157,9 @@ def _bare_file(path: Path) -> sqlite3.Connection:
 class Parts:
     """What a tap's time is made of, from taps at a terminal whose parts carry stamps."""
 
-    def __init__(self, at: Gate) -> None:
+    def __init__(self, at: Gate, tap: Callable[[], int]) -> None:
         self._at = at
-        self._tap = _tapping(at)
+        self._tap = tap
         self._taken: dict[str, list[float]] = {}
 
     def sample(self) -> None:
