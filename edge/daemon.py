@@ -33,7 +33,7 @@ from edge.requests import Requests
 from edge.settings import ReaderSettings, Settings
 from edge.sightings import Sightings
 from edge.signals import Signals
-from edge.supervise import Heart, ServiceState, exit_on_bugs, keep
+from edge.supervise import Heart, ServiceState, exit_on_bugs, exit_on_bugs_in_threads, keep
 from edge.tables import Tables
 from edge.terminal import Terminal
 from edge.version import software
@@ -66,6 +66,7 @@ async def _run(settings: Settings, environment: Mapping[str, str], simulate: boo
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _settle, stopping, 0)
     exit_on_bugs(loop, partial(_settle, stopping, EXIT_BUG))
+    exit_on_bugs_in_threads(loop, partial(_settle, stopping, EXIT_BUG))
 
     with ExitStack() as stack:
         parts = _build(settings, simulate, loop, stack)

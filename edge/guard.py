@@ -1,6 +1,7 @@
 """Keeps one holding of a card against a reader from counting twice."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
@@ -49,6 +50,11 @@ class RepeatGuard(Generic[Answer]):
         self._answered.move_to_end(key)
         while len(self._answered) > self._most or self._oldest_is_over(now):
             self._answered.popitem(last=False)
+
+    def forget(self, is_stale: Callable[[Answer], bool]) -> None:
+        """Let these answers count no more: a card that got one is answered anew at once."""
+        for key in [key for key, known in self._answered.items() if is_stale(known.answer)]:
+            del self._answered[key]
 
     def __len__(self) -> int:
         return len(self._answered)

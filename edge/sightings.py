@@ -12,6 +12,7 @@ from edge.readers import CardSeen, CardUnread, ReaderBack, ReaderLost, Sighting
 from edge.signals import Pattern, Signals
 from edge.tables import Tables
 from edge.terminal import Terminal
+from protocol.entries import Outcome
 
 _log = structlog.get_logger()
 
@@ -69,7 +70,12 @@ class Sightings:
 
     def tables_changed(self) -> None:
         """Show what holds now, whichever thread brought the change."""
-        self._loop.call_soon_threadsafe(self.rest)
+        self._loop.call_soon_threadsafe(self._look_again)
+
+    def _look_again(self) -> None:
+        """Who was refused a moment ago need not wait to be asked anew: the reason may be gone."""
+        self._terminal.guard.forget(lambda answer: answer.outcome is Outcome.DENIED)
+        self.rest()
 
     def rest(self) -> None:
         """Show what holds when nobody taps: the worst that is wrong, or that all is ready."""

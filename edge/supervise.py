@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import threading
 import traceback
 from collections.abc import Awaitable, Callable, Container, Mapping
 from functools import partial
@@ -115,6 +116,17 @@ def exit_on_bugs(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> N
             stop()
 
     loop.set_exception_handler(said)
+
+
+def exit_on_bugs_in_threads(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
+    """Let a bug in a thread (a reader's, the broker client's) end the daemon too: a thread that died serves nobody."""
+
+    def said(bug: threading.ExceptHookArgs) -> None:
+        name = bug.thread.name if bug.thread else "a thread"
+        _log.critical(Event.TASK_FAILED, task=name, why="a fault of the program", exc_info=bug.exc_value)
+        loop.call_soon_threadsafe(stop)
+
+    threading.excepthook = said
 
 
 def came_through(error: BaseException | None, modules: Container[str]) -> bool:

@@ -46,6 +46,16 @@ def test_a_tap_that_was_not_recorded_is_no_repeat_when_it_is_tried_again() -> No
     assert guard.repeated("gate", CARD, at(1)) is None
 
 
+def test_an_answer_that_no_longer_holds_is_not_given_again() -> None:
+    """Who was refused is asked anew at once when the reason may be gone; who was admitted is not flipped to out."""
+    guard = RepeatGuard[str]()
+    guard.note("gate", CARD, "refused", at(0))
+    guard.note("gate", OTHER, "admitted", at(0))
+    guard.forget(lambda answer: answer == "refused")
+    assert guard.repeated("gate", CARD, at(1)) is None
+    assert guard.repeated("gate", OTHER, at(1)) == "admitted"
+
+
 def test_what_is_over_is_forgotten() -> None:
     guard = RepeatGuard[str]()
     for n in range(100):

@@ -107,3 +107,26 @@ def test_a_failed_ledger_is_shown_until_a_tap_is_on_disk_again(tmp_path: Path) -
         return [failed, sightings.resting()]
 
     assert watching(tmp_path, watch) == [Pattern.LEDGER_FAULT, Pattern.READY]
+
+
+def test_a_card_refused_a_moment_ago_is_admitted_as_soon_as_the_terminal_is_bound(tmp_path: Path) -> None:
+    """Nobody has to wait for the double-read guard after the reason for the refusal is gone."""
+
+    async def visit() -> list[Answer]:
+        loop = asyncio.get_running_loop()
+        with gate(tmp_path) as site:
+            sightings = Sightings(loop, site.terminal, site.terminal.signals, site.tables, site.link.wake)
+            site.tables.on_change = sightings.tables_changed
+            answers = []
+            for bind_first in (False, True):
+                if bind_first:
+                    site.cloud.bind()
+                    await asyncio.sleep(0)
+                awaited = sightings.answer_to(CardSeen(ANNA, "in"))
+                sightings.take(CardSeen(ANNA, "in"))
+                answers.append(await asyncio.wait_for(awaited, 5))
+            return answers
+
+    refused, admitted = asyncio.run(visit())
+    assert refused.outcome == "denied"
+    assert admitted.outcome == "granted"

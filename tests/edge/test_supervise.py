@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from edge.errors import LinkFault
-from edge.supervise import Heart, ServiceState, exit_on_bugs, keep
+from edge.supervise import Heart, ServiceState, exit_on_bugs, exit_on_bugs_in_threads, keep
 from tests.support.hand_clock import HandLoop
 
 
@@ -139,6 +140,21 @@ def heard(listening: socket.socket) -> list[str]:
 
 def service(listening: socket.socket, **more: str) -> ServiceState:
     return ServiceState({"NOTIFY_SOCKET": listening.getsockname(), **more})
+
+
+def test_a_bug_in_a_thread_ends_the_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader whose thread died would answer nobody for years."""
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+
+    async def live() -> None:
+        stopped = asyncio.Event()
+        exit_on_bugs_in_threads(asyncio.get_running_loop(), stopped.set)
+        threading.Thread(target=int, args=("no number",), name="reader grind").start()
+        await asyncio.wait_for(stopped.wait(), 5)
+
+    with capture_logs() as logged:
+        asyncio.run(live())
+    assert [line["task"] for line in logged] == ["reader grind"]
 
 
 def test_systemd_hears_what_is_said(systemd: socket.socket) -> None:
