@@ -38,6 +38,8 @@ class Outbox:
         self._sent = ledger.receipted
         self._heard_at = 0.0
         self._unanswered = 0
+        self._asked = False
+        self._repeated = -1
 
     @property
     def depth(self) -> int:
@@ -55,7 +57,10 @@ class Outbox:
         Raises LedgerUnusable.
         """
         if self._on_their_way and now >= self._due_at():
-            self._unanswered += 1
+            if self._asked:
+                self._repeated = self.ledger.receipted  # once: a cloud that is slow is not sent everything thrice
+            else:
+                self._unanswered += 1
             _log.info(Event.BATCH_REPEATED, after=self.ledger.receipted, sent=self._sent, times=self._unanswered)
             self._begin_again()
         if not self._has_room():
@@ -83,8 +88,8 @@ class Outbox:
                 Event.RECEIPT_LOWERED, before=before, upto=receipt.upto, then="everything after it is sent again"
             )
             self._begin_again()
-        elif self._on_their_way and now - self._on_their_way[0].at >= OVERDUE:
-            self._begin_again()
+        elif self._on_their_way and receipt.upto != self._repeated:
+            self._asked = True
         return True
 
     def reset(self) -> None:
@@ -97,6 +102,8 @@ class Outbox:
         return max(self._due_at() - now, 0.0) if self._on_their_way else None
 
     def _due_at(self) -> float:
+        if self._asked:  # the cloud is there and lacks it: as soon as it cannot be on its way any more
+            return self._on_their_way[0].at + OVERDUE
         wait = min(RECEIPT_WITHIN * (1 << min(self._unanswered, MOST_DOUBLINGS)), LONGEST_WAIT)
         return max(self._on_their_way[0].at, self._heard_at) + wait
 
@@ -106,10 +113,14 @@ class Outbox:
         return len(on_their_way) < window and sum(sent.size for sent in on_their_way) < WINDOW_BYTES
 
     def _advance(self, upto: int) -> None:
+        ended = None
         while self._on_their_way and self._on_their_way[0].last <= upto:
-            self._on_their_way.popleft()
+            ended = self._on_their_way.popleft().last
+        # no batch of ours ends there: the cloud had it before, and says so since it has nothing newer
+        self._asked = bool(self._on_their_way) and ended != upto
         self._sent = max(self._sent, upto)
 
     def _begin_again(self) -> None:
+        self._asked = False
         self._on_their_way.clear()
         self._sent = self.ledger.receipted

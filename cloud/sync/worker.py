@@ -56,6 +56,7 @@ class Worker:
         self._ingest = Ingest(database, clock)
         self._publisher = Publisher(database, signer, self.client.send, clock)
         self._publishing = threading.Lock()
+        self._greeted: set[TerminalId] = set()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._take_in, name="ingest", daemon=True)
         self._again: Callable[[], object] = lambda: None
@@ -98,6 +99,7 @@ class Worker:
         while True:
             if first is None:
                 self._publisher.begin_again()
+                self._greeted.clear()
                 self._again()  # the connection is new: what could not be published before may go now
             else:
                 gathered.append(first)
@@ -145,10 +147,14 @@ class Worker:
             self._publisher.catch_up(terminal, message.tables, asked=isinstance(message, Pull))
 
     def _ask_for_rest(self, terminal: TerminalId, status: Status) -> None:
-        """A terminal with more than is held here sends it when asked: else it would wait for its own time to come."""
+        """A terminal with more than is held here sends it when asked: else it would wait for its own time to come.
+
+        Its first status on a connection may be an old one that the broker kept, so that one is always answered.
+        """
         held = self._ingest.held(terminal, status.ledger)
-        if held.upto < status.last_seq:
+        if held.upto < status.last_seq or terminal not in self._greeted:
             self._publisher.receipt(terminal, held)
+            self._greeted.add(terminal)
 
     def _patiently(self, act: Callable[..., R], *arguments: Any) -> R | None:
         """Do something with the database, again until it is there; None once the program is to stop."""

@@ -224,8 +224,20 @@ def test_a_receipt_that_says_no_more_than_before_sends_the_rest_again(ledger: Le
     nothing = Receipt(VERSION, ledger.id, 0, ledger.hash_at(0))
     outbox.receipt(nothing, OVERDUE / 2)  # the first batch may still be on its way
     assert everything(outbox, OVERDUE / 2) == []
-    outbox.receipt(nothing, OVERDUE)
+    assert outbox.due_in(OVERDUE / 2) == OVERDUE / 2
     assert everything(outbox, OVERDUE) == sent
+    outbox.receipt(nothing, OVERDUE * 2)  # what was sent twice is answered twice
+    assert everything(outbox, OVERDUE * 3) == []
+
+
+def test_a_receipt_for_part_of_a_batch_sends_the_rest_again(ledger: Ledger, outbox: Outbox) -> None:
+    """A terminal that forgot its newest receipt in a power cut, and a cloud that was away when it sent."""
+    record(ledger, 9)
+    everything(outbox, 0.0)
+    outbox.receipt(Receipt(VERSION, ledger.id, 4, ledger.hash_at(4)), 0.1)
+    assert everything(outbox, 0.1) == []
+    (batch,) = everything(outbox, OVERDUE)
+    assert (batch.first, batch.last) == (5, ledger.last_seq)
 
 
 def test_a_restored_cloud_gets_again_what_it_lost(ledger: Ledger, outbox: Outbox, cloud: ModelCloud) -> None:
