@@ -163,8 +163,12 @@ class SiteTerminal:
         until(lambda: self.status()["binding"] is not None, PATIENCE, f"{self.id} is bound")
 
     def wait_until_sent(self, seconds: float = PATIENCE) -> None:
-        """Returns when the cloud has receipted everything."""
-        until(lambda: self.status()["queue"]["depth"] == 0, seconds, f"{self.id} has sent everything: {self.tail()}")
+        """Returns when its doors are locked, so that nothing more is recorded, and the cloud has receipted it all."""
+        until(self._is_settled, seconds, f"{self.id} has sent everything: {self.tail()}")
+
+    def _is_settled(self) -> bool:
+        status = self.status()
+        return status["queue"]["depth"] == 0 and set(status["doors"].values()) == {"locked"}
 
     # --- its real reader --------------------------------------------------------------------------------------------
 
