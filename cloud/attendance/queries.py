@@ -2,12 +2,12 @@
 
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, and_, select
+from sqlalchemy import Row, Select, and_, func, select
 from sqlalchemy.orm import Session
 
 from cloud.attendance.models import Entry
 from cloud.attendance.schemas import TapLine
-from cloud.people.models import Company, Person
+from cloud.people.models import Card, CardIdentity, Company, Person
 from cloud.portal.moments import from_microseconds
 from cloud.projects.models import Project
 from cloud.scope import Scope
@@ -28,7 +28,11 @@ def newest_taps(rows: Session, scope: Scope, most: int) -> list[TapLine]:
 
 
 def _taps() -> Select[*tuple[Any, ...]]:
-    """Taps with the names behind their ids; a name is looked for within the entry's customer only."""
+    """Taps with the names behind their ids; a name is looked for within the entry's customer only.
+
+    Where the terminal knew nobody, whoever holds the card by now is named: the card's list is completed here.
+    """
+    card_here = and_(CardIdentity.customer_id == Entry.customer_id, CardIdentity.identity == Entry.card)
 
     def named(model: type[Person | Company | Project | Unit], column: Any) -> Any:
         return and_(model.id == column, model.customer_id == Entry.customer_id)
@@ -51,8 +55,10 @@ def _taps() -> Select[*tuple[Any, ...]]:
             Project.zone,
             Unit.name.label("unit"),
         )
-        .outerjoin(Person, named(Person, Entry.person))
-        .outerjoin(Company, named(Company, Entry.company))
+        .outerjoin(CardIdentity, and_(Entry.person.is_(None), card_here))
+        .outerjoin(Card, Card.id == CardIdentity.card_id)
+        .outerjoin(Person, named(Person, func.coalesce(Entry.person, Card.person_id)))
+        .outerjoin(Company, named(Company, func.coalesce(Entry.company, Card.company_id)))
         .outerjoin(Project, named(Project, Entry.project))
         .outerjoin(Unit, named(Unit, Entry.terminal))
         .where(Entry.kind == TAP)

@@ -106,6 +106,14 @@ def test_an_unknown_card_is_shown_masked(karin: Visitor, site: Site) -> None:
     assert site.stranger.card.partition(":")[2] not in page.text
 
 
+def test_a_card_that_the_terminal_did_not_know_is_named_by_whoever_holds_it(karin: Visitor, site: Site) -> None:
+    """An unbound terminal has no roster, and an unknown card is enrolled later: the page knows better by then."""
+    anna = site.holders["Anna Lindqvist"]
+    unbound = an_in(site, terminal=SPARE, project=None, direction=None, outcome=Outcome.DENIED, reason=Reason.UNBOUND)
+    site.tap(replace(unbound, holder=Holder(anna.card)))
+    assert "Anna Lindqvist Kvarnholmens Bygg AB" in words_of(karin.get("/"))
+
+
 def test_no_page_holds_a_whole_card_number(karin: Visitor, site: Site) -> None:
     site.tap(an_in(site))
     assert site.holders["Anna Lindqvist"].card.partition(":")[2] not in karin.get("/").text
