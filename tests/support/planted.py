@@ -1,5 +1,6 @@
 """The daemon with a bug planted in it, to prove that a test finds it: `python -m tests.support.planted BUG run …`."""
 
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -17,8 +18,8 @@ from edge.terminal import Terminal
 from protocol.entries import Outcome, Payload, Tap
 from protocol.errors import TerminalId
 
-MOMENT: Final = 0.15
-"""Seconds between the wrong green and the commit: what a slow card of memory takes, and enough for a kill to hit."""
+MOMENT: Final = 0.25
+"""Seconds between the wrong green and the commit: what a slow SD card takes, and enough for a kill to hit."""
 
 
 def green_before_commit() -> None:
@@ -55,6 +56,7 @@ def no_sync() -> None:
 def no_resend() -> None:
     """Takes what was sent once for received."""
     _replace(Outbox, "_begin_again", lambda _outbox: None)
+    _replace(Outbox, "_due_at", lambda _outbox: math.inf)
 
 
 def _replace(owner: type, name: str, planted: Callable[..., Any]) -> None:

@@ -84,7 +84,7 @@ class SiteCloud:
             encoding="utf-8",
         )
         self.database = Database(served.url)
-        command = [script("grindvakt-cloud"), "serve", "--config", settings]
+        command = [script("grindvakt-cloud"), "serve", "--config", str(settings)]
         self.program = Program("cloud", command, folder, {"PYTHONPATH": str(ROOT)})
 
     @property
