@@ -78,7 +78,7 @@ def logout(visit: Writing) -> Response:
 
 @router.get("/language/{language}")
 def choose_language(visit: Writing, language: str, next: str = "/") -> Response:  # noqa: A002 - as above
-    """Remember the language: in the account of who is logged in, and in this browser."""
+    """Remember the language: in this browser, and in the account of who is logged in for other browsers."""
     if language not in set(Language):
         raise NotFound("language", language)
     if visit.known is not None:

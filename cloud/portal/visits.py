@@ -86,8 +86,10 @@ class Visit:
 
     @property
     def language(self) -> Language:
-        """The account's language, else the one chosen in this browser, else what the browser asks for."""
-        chosen = self.known.language if self.known else self.portal.cookies.get(self.request, Cookie.LANGUAGE)
+        """The one chosen in this browser, else the account's, else what the browser asks for."""
+        chosen = self.portal.cookies.get(self.request, Cookie.LANGUAGE)
+        if chosen is None and self.known is not None:
+            chosen = self.known.language
         return preferred(chosen, self.request.headers.get("accept-language", ""))
 
     def page(self, template: str, given: Mapping[str, object], status: int = 200) -> HTMLResponse:

@@ -18,7 +18,7 @@ from cloud.portal.languages import FOLDER, OWN_NAMES, Language, preferred
 from cloud.portal.visits import NOTES, Note
 from protocol.clock import ClockQuality
 from protocol.decision import Direction, Reason
-from tests.support.visitor import Visitor, words_of
+from tests.support.visitor import Visitor
 
 CODE = Path(cloud.__file__).parent
 KEYWORDS: dict[str, tuple[int, ...] | None] = {"_": None, "gettext": None, "ngettext": (1, 2), "msgid": None}
@@ -157,12 +157,18 @@ def test_a_page_says_which_language_it_is_and_links_to_the_other(visitor: Visito
     assert f'href="/language/{other}?next=/login%3Fnext%3D/terminals" lang="{other}" hreflang="{other}"' in page
 
 
-def test_the_language_is_kept_with_the_account(web: FastAPI, karin: Visitor) -> None:
+def test_the_language_is_kept_with_the_account_for_other_browsers(web: FastAPI, karin: Visitor) -> None:
     answer = karin.get("/language/en?next=/terminals")
     assert answer.headers["location"] == "/terminals"
     elsewhere = Visitor(TestClient(web))
     elsewhere.log_in()
-    assert "Terminals" in words_of(elsewhere.get("/terminals"))
+    assert '<html lang="en">' in elsewhere.get("/terminals").text
+
+
+def test_a_language_chosen_before_the_login_holds_after_it(visitor: Visitor) -> None:
+    visitor.get("/language/en")
+    visitor.log_in()
+    assert '<html lang="en">' in visitor.get("/").text
 
 
 def test_choosing_a_language_leads_to_no_other_site_and_knows_no_other_language(visitor: Visitor) -> None:

@@ -243,7 +243,7 @@ def a_morning(site: Site, now: datetime) -> list[TapDraft]:
             site.holders["Amir Rezai"],
             late + timedelta(seconds=120),
             site.project,
-            received_after=timedelta(minutes=3),
+            received_after=timedelta(seconds=95),
         ),
         TapDraft(
             CRANE,

@@ -33,6 +33,8 @@
     return new Set(Array.from(element.querySelectorAll("[data-row]"), function (row) { return row.dataset.row; }));
   }
 
+  say("connecting");
+
   let before = new Set();
   document.addEventListener("htmx:sseBeforeMessage", function (event) { before = rowsOf(event.target); });
   document.addEventListener("htmx:sseMessage", function (event) {
