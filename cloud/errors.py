@@ -80,6 +80,15 @@ class AddressTaken(CloudError):
         )
 
 
+class WorkerDied(CloudError):
+    """A thread of the sync service ended: a fault of ours, so the whole program begins anew."""
+
+    code = "worker_died"
+
+    def __init__(self) -> None:
+        super().__init__("a thread of the sync service ended by itself; its stack stands in the log above, report it")
+
+
 class KeyUnusable(CloudError):
     """A key or certificate file that is missing, damaged or readable by others."""
 

@@ -82,6 +82,11 @@ class BrokerClient:
         client = self._client
         return client is not None and client.is_connected()
 
+    @property
+    def is_alive(self) -> bool:
+        """Says whether the thread runs, connected or trying."""
+        return self._thread.is_alive()
+
     def start(self) -> None:
         """Begin, in a thread of its own."""
         self._thread.start()
@@ -127,6 +132,7 @@ class BrokerClient:
             return connection.serve()
         finally:
             self._client = None
+            connection.let_go()
 
     def _put(self, arrival: Arrival | None) -> None:
         """Wait for room; paho does not read on meanwhile."""
@@ -168,7 +174,9 @@ class _Connection:
             self.client.connect_timeout = ANSWER_WITHIN
             self.client.connect(address.host, address.port, KEEPALIVE)
         except (OSError, ValueError) as exc:
-            raise BrokerUnreachable(str(address), str(exc) or type(exc).__name__) from exc
+            reason = str(exc) or type(exc).__name__
+            # without its frames, which would keep paho's half-open socket until the next try
+            raise BrokerUnreachable(str(address), reason) from exc.with_traceback(None)
 
     def serve(self) -> str:
         """Until it is lost. Raises BrokerUnreachable where the broker refused us or the subscription."""
@@ -178,6 +186,11 @@ class _Connection:
         if not self._began:
             raise BrokerUnreachable(str(self._owner.address), self._ended)
         return self._ended
+
+    def let_go(self) -> None:
+        """Part from paho's client, which closes its sockets when nobody holds it: now, not when the collector comes."""
+        client = self.client
+        client.on_connect = client.on_subscribe = client.on_message = client.on_disconnect = None
 
     def _connected(
         self, client: Client, _user: Any, _flags: ConnectFlags, code: ReasonCode, _p: Properties | None

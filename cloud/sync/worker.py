@@ -22,6 +22,7 @@ from tenacity import (
 
 from cloud.clock import Clock
 from cloud.database import Database
+from cloud.errors import WorkerDied
 from cloud.events import Event
 from cloud.sync.batches import Batch
 from cloud.sync.client import Address, Arrival, BrokerClient
@@ -71,6 +72,8 @@ class Worker:
                 while True:
                     await asyncio.to_thread(self._publish)
                     await listener.wait(LOOK_AGAIN)
+                    if not (self._thread.is_alive() and self.client.is_alive):
+                        raise WorkerDied
             finally:
                 self._again = lambda: None
                 self._stopping.set()
