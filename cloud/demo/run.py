@@ -1,5 +1,6 @@
 """Runs the demonstration: builds a site, lets people tap, and lets the visitor stop and start the cloud."""
 
+import logging
 import queue
 import signal
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
+import structlog
 from rich.console import Console
 from rich.panel import Panel
 
@@ -106,6 +108,7 @@ class Demo:
 def demo(folder: Path, port: int | None, node_modules: Path) -> int:
     """Run it in a folder, the portal on this port or a free one; the exit code. Raises CloudError."""
     console = Console()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))  # the programs have logs
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     ports = Ports(portal=port or free_port(), broker=free_port(), card=free_port())
     site = Site(fresh(folder), ports, node_modules.resolve())
