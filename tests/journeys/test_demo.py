@@ -68,7 +68,16 @@ def _count(path: Path, asked: str) -> int:
 def shown(tmp_path: Path) -> Iterator[Shown]:
     """The demonstration, as `make demo` starts it, in a folder of its own."""
     port, printed, folder = free_port(), tmp_path / "printed", tmp_path / "demo"
-    command = [COMMAND, "demo", "--folder", folder, "--port", str(port), "--node-modules", REPOSITORY / "node_modules"]
+    command: list[str | Path] = [
+        COMMAND,
+        "demo",
+        "--folder",
+        folder,
+        "--port",
+        str(port),
+        "--node-modules",
+        REPOSITORY / "node_modules",
+    ]
     with (
         printed.open("wb") as out,
         subprocess.Popen(
