@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from cloud.accounts.service import AccountDraft
 from cloud.accounts.service import create as create_account
 from cloud.audit.service import NOBODY
-from cloud.blocklist.service import block
+from cloud.blocklist.service import block, unblock
 from cloud.customers.service import create as create_customer
 from cloud.database import Database
 from cloud.demo.programs import Program, answers, free_port
@@ -18,13 +21,14 @@ from cloud.people.service import Identity, add_card, add_company, add_person, en
 from cloud.projects.service import ProjectDraft
 from cloud.projects.service import create as create_project
 from cloud.scope import Scope
+from cloud.sync.models import TableHead
 from cloud.units.service import Placement, bind
 from cloud.units.service import create as create_unit
 from protocol.cards import CardId
 from protocol.decision import BlockReason
 from tests.support.audit import CloudCopy, cloud_copy
 from tests.support.certificates import Issued
-from tests.support.site_terminal import ROOT, Plan, script
+from tests.support.site_terminal import ROOT, Plan, logged, script
 
 STAFF: Final = Scope(NOBODY, None)
 LOGIN: Final = "karin"
@@ -129,11 +133,9 @@ class SiteCloud:
             self.customer = create_customer(rows, STAFF, now, BUILDER.name, BUILDER.number).id
             create_account(rows, STAFF, now, AccountDraft(LOGIN, "Karin Holm", PASSWORD, self.customer, "en"))
             self.project = create_project(rows, STAFF, now, ProjectDraft(self.customer, PROJECT, "B1EX4MP3L2026")).id
-            company = add_company(rows, STAFF, now, self.customer, BUILDER)
+            self._company = add_company(rows, STAFF, now, self.customer, BUILDER)
             for number, identity in enumerate(cards, 1):
-                person = add_person(rows, STAFF, now, self.customer, Identity(f"Worker {number}", ""))
-                card = add_card(rows, STAFF, now, person, company, (identity,))
-                enrol(rows, STAFF, now, self.project, card.id)
+                self._take_in(rows, identity, f"Worker {number}")
             for plan in plans:
                 create_unit(rows, STAFF, now, plan.id, plan.id, self.customer)
         for plan in plans:
@@ -150,6 +152,21 @@ class SiteCloud:
         with self.database.transaction() as rows:
             block(rows, STAFF, _now(), card, BlockReason.LOST)
 
+    def unblock(self, card: CardId) -> None:
+        """Lift the block of a card."""
+        with self.database.transaction() as rows:
+            unblock(rows, STAFF, _now(), card)
+
+    def enrol(self, card: CardId, name: str) -> None:
+        """Take in somebody with this card, for the project."""
+        with self.database.transaction() as rows:
+            self._take_in(rows, card, name)
+
+    def _take_in(self, rows: Session, identity: CardId, name: str) -> None:
+        person = add_person(rows, STAFF, _now(), self.customer, Identity(name, ""))
+        card = add_card(rows, STAFF, _now(), person, self._company, (identity,))
+        enrol(rows, STAFF, _now(), self.project, card.id)
+
     # --- what it has ------------------------------------------------------------------------------------------------
 
     def copy(self, terminal: str) -> CloudCopy:
@@ -157,9 +174,16 @@ class SiteCloud:
         return cloud_copy(self.url, terminal)
 
     @property
-    def log(self) -> str:
-        """Everything the process wrote."""
-        return self.program.log.read_text(errors="replace") if self.program.log.exists() else ""
+    def events(self) -> list[dict[str, Any]]:
+        """What the process logged."""
+        return logged(self.program)
+
+    def newest(self, terminal: str) -> dict[str, int]:
+        """The versions of the tables that count at a bound terminal, by name."""
+        scopes = {"binding": terminal, "roster": self.project, "blocklist": "global"}
+        with self.database.reading() as rows:
+            heads = rows.scalars(select(TableHead)).all()
+            return {head.name: head.version for head in heads if scopes[head.name] == head.scope}
 
 
 def _now() -> datetime:

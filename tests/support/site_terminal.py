@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import sysconfig
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -18,12 +19,15 @@ from edge.readers.virtual_card import VirtualCard
 from edge.readers.virtual_reader import reader_name
 from protocol.cards import CardId
 from protocol.decision import ReaderDirection
+from protocol.tables import Table
 from tests.support.audit import Copy, Green, green_lights, green_moments, ledger_copy
 from tests.support.certificates import Issued
 from tests.support.waiting import until
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PATIENCE: Final = 20.0
+SEEN_EMPTY: Final = 0.9
+"""Seconds after which pcscd has seen that the field is empty: it looks every 400 ms, and tells its clients only."""
 
 _SETTINGS: Final = """
 [terminal]
@@ -160,7 +164,7 @@ class SiteTerminal:
 
     def wait_until_bound(self) -> None:
         """Returns when the daemon has a binding and all tables that count with it."""
-        until(lambda: self.status()["binding"] is not None, PATIENCE, f"{self.id} is bound")
+        until(lambda: self.status()["tables"].keys() >= set(Table), PATIENCE, f"{self.id} is bound")
 
     def wait_until_sent(self, seconds: float = PATIENCE) -> None:
         """Returns when its doors are locked, so that nothing more is recorded, and the cloud has receipted it all."""
@@ -180,9 +184,10 @@ class SiteTerminal:
             self._card.insert(uid)
 
     def withdraw(self) -> None:
-        """Take the card away that is held against the PC/SC reader."""
+        """Take the card away that is held against the PC/SC reader; returns when pcscd must have seen it."""
         if self._card is not None:
             self._card.remove()
+            time.sleep(SEEN_EMPTY)
 
     def plug_reader(self) -> None:
         """Make the serial port appear."""
@@ -212,9 +217,8 @@ class SiteTerminal:
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        """What the daemon logged; a line that a kill tore is left out, and what is no JSON is under `text`."""
-        lines = self.program.log.read_text(errors="replace").splitlines() if self.program.log.exists() else []
-        return [_parsed(line) for line in lines]
+        """What the daemon logged."""
+        return logged(self.program)
 
     def tail(self) -> str:
         """The end of its log."""
@@ -249,6 +253,12 @@ class SiteTerminal:
 def script(name: str) -> str:
     """A command of this installation, found beside the Python that runs this."""
     return str(Path(sysconfig.get_path("scripts")) / name)
+
+
+def logged(program: Program) -> list[dict[str, Any]]:
+    """What a program of ours logged, in order; a line that is no JSON is under `text`."""
+    lines = program.log.read_text(errors="replace").splitlines() if program.log.exists() else []
+    return [_parsed(line) for line in lines]
 
 
 def _parsed(line: str) -> dict[str, Any]:
