@@ -3,6 +3,7 @@
 import argparse
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -14,11 +15,13 @@ from tests.chaos.rounds import Blow, Chaos, Round, Tally, chaos
 from tests.support.planted import BUGS
 
 WRONG: Final = 1
+ENDED: Final = 143
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the rounds, a line for each, and a table at the end."""
     asked = _asked(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ENDED))  # so that all programs end with us
     folder = Path(tempfile.mkdtemp(prefix="grindvakt-chaos-"))
     print(f"seed {asked.seed}; everything is kept in {folder} if something is lost", flush=True)
     began = time.monotonic()
