@@ -7,6 +7,7 @@ from starlette.datastructures import FormData
 
 LARGEST: Final = 64 * 1024  # bytes of any request to the portal; the application enforces it
 MOST_FIELDS: Final = 100
+UNREADABLE: Final = "\N{REPLACEMENT CHARACTER}"  # for NUL, which PostgreSQL has no place for
 
 
 class Posted:
@@ -17,12 +18,12 @@ class Posted:
 
     def text(self, name: str, longest: int = 1000) -> str:
         """A field, cut at what anybody could mean."""
-        value = self._fields.get(name)
-        return value[:longest] if isinstance(value, str) else ""
+        return next(iter(self.texts(name, longest)), "")
 
     def texts(self, name: str, longest: int = 1000) -> list[str]:
         """All fields of a name, as tick boxes send them."""
-        return [value[:longest] for value in self._fields.getlist(name) if isinstance(value, str)]
+        values = (value for value in self._fields.getlist(name) if isinstance(value, str))
+        return [value[:longest].replace("\0", UNREADABLE) for value in values]
 
 
 async def posted(request: Request) -> Posted:

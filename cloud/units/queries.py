@@ -13,6 +13,8 @@ from cloud.scope import Scope
 from cloud.units.models import TERMINAL, Unit, UnitStatus
 from cloud.units.schemas import ProjectChoice, TerminalLine
 from protocol.clock import ClockQuality
+from protocol.errors import TopicInvalid
+from protocol.topics import terminal_id
 
 # a status comes every 20 s (DESIGN 8): three missed, and "online" is an old tale, whoever was to report the end of it
 SILENT_AFTER: Final = timedelta(seconds=65)
@@ -25,9 +27,12 @@ def terminals(rows: Session, scope: Scope, now: datetime) -> list[TerminalLine]:
 
 
 def terminal(rows: Session, scope: Scope, key: str, now: datetime) -> TerminalLine:
-    """One terminal. Raises NotFound, also for another customer's."""
-    statement = scope.narrow(_terminals().where(Unit.id == key), Unit.customer_id)
-    row = rows.execute(statement).one_or_none()
+    """One terminal. Raises NotFound, also for another customer's and for what can be no terminal's id."""
+    try:
+        statement = _terminals().where(Unit.id == terminal_id(key))
+    except TopicInvalid as exc:
+        raise NotFound("terminal", key) from exc
+    row = rows.execute(scope.narrow(statement, Unit.customer_id)).one_or_none()
     if row is None:
         raise NotFound("terminal", key)
     return _line(row, now)

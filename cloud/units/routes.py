@@ -65,7 +65,7 @@ def unbind_page(visit: Reading, key: str) -> Response:
 @router.post("/terminals/{key}/unbind")
 def unbind_terminal(visit: Writing, key: str) -> Response:
     """Release a terminal from its project. Raises NotFound."""
-    service.unbind(visit.rows, visit.account.scope, visit.now, key)
+    service.unbind(visit.rows, visit.account.scope, visit.now, _one(visit, key).id)
     return visit.go(f"/terminals/{key}", Note.UNBOUND)
 
 

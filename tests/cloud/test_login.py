@@ -39,7 +39,10 @@ def test_the_login_name_may_be_written_in_capitals(visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize("language", ["sv", "en"])
-@pytest.mark.parametrize(("login", "password"), [("karin", "wrong"), ("nobody", PASSWORD), ("", "")])
+@pytest.mark.parametrize(
+    ("login", "password"),
+    [("karin", "wrong"), ("nobody", PASSWORD), ("", ""), ("kar\0in", "\0"), ("\ufffd", "å" * 900)],
+)
 def test_a_wrong_password_and_an_unknown_login_get_the_same_answer(
     visitor: Visitor, language: str, login: str, password: str
 ) -> None:

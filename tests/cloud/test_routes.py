@@ -111,6 +111,16 @@ def test_a_form_without_this_sessions_token_changes_nothing(
     assert karin.get("/").status_code == 200
 
 
+@pytest.mark.parametrize("key", ["%00", "a%00b", "%ff", "%ed%a0%80", "x" * 5000, "%2e%2e", "<b>", "{key}"])
+def test_what_can_be_no_id_is_not_there_and_no_fault_of_ours(web: FastAPI, karin: Visitor, key: str) -> None:
+    token = {"csrf": csrf_of(karin)}
+    for way in ways(web):
+        if way.is_of_a_customer:
+            address = way.path.replace("{key}", key)
+            answer = karin.client.post(address, data=token) if way.method == "POST" else karin.get(address)
+            assert answer.status_code in (404, 405), (way, answer.status_code)
+
+
 def test_nothing_but_get_and_post_is_answered(web: FastAPI) -> None:
     assert {way.method for way in ways(web)} == {"GET", "POST"}
 
