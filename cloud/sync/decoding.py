@@ -9,8 +9,11 @@ from protocol.errors import MessageFromFuture, MessageMalformed, MessageTooLarge
 LATEST: Final = 253_402_300_799_999_999  # the last microsecond of year 9999, after which datetime ends
 LONGEST_TEXT: Final = 200
 
-Columns = dict[str, Any]
-"""Kind, times, clock quality and what only a tap has, by column name."""
+Columns = tuple[Any, ...]
+"""The values of the columns from `kind` on, in the order of `cloud.sync.rows.COLUMNS`."""
+
+NO_TAP: Final = (None,) * 8
+"""What a door's change and a fact have in the columns that only a tap fills."""
 
 
 class RefusedBecause(StrEnum):
@@ -43,41 +46,29 @@ def _columns(payload: Payload) -> Columns | RefusedBecause:
         case Tap():
             return _tap(payload)
         case DoorChange():
-            return _row("door", payload)
+            return "door", payload.occurred_at, payload.registered_at, payload.clock_quality.value, *NO_TAP
         case Fact():
-            return _row("fact", payload)
+            return "fact", payload.occurred_at, payload.registered_at, payload.clock_quality.value, *NO_TAP
         case _:
             assert_never(payload)
 
 
 def _tap(tap: Tap) -> Columns | RefusedBecause:
-    columns = _row("tap", tap)
-    for name in ("card", "person", "company", "project", "reader"):
-        text = getattr(tap, name)
+    texts = (tap.card, tap.person, tap.company, tap.project, tap.reader)
+    for text in texts:
         if text is not None and not is_storable(text):
             return RefusedBecause.OUT_OF_RANGE
-        columns[name] = text
-    columns["direction"] = tap.direction
-    columns["outcome"] = tap.outcome
-    columns["reason"] = tap.reason
-    return columns
-
-
-def _row(kind: str, payload: Payload) -> Columns:
-    return {
-        "kind": kind,
-        "occurred_at": payload.occurred_at,
-        "registered_at": payload.registered_at,
-        "clock_quality": payload.clock_quality,
-        "card": None,
-        "person": None,
-        "company": None,
-        "project": None,
-        "reader": None,
-        "direction": None,
-        "outcome": None,
-        "reason": None,
-    }
+    direction, reason = tap.direction, tap.reason
+    return (
+        "tap",
+        tap.occurred_at,
+        tap.registered_at,
+        tap.clock_quality.value,
+        *texts,
+        None if direction is None else direction.value,
+        tap.outcome.value,
+        None if reason is None else reason.value,
+    )
 
 
 def is_storable(text: str) -> bool:

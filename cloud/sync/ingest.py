@@ -155,15 +155,8 @@ class _Taking:
                 ledgers.refused.append(self._refused(batch, seq, columns))
                 log.warning(Event.ENTRY_REFUSED, terminal=terminal, ledger=ledger.hex(), seq=seq, why=columns)
             else:
-                columns["customer_id"] = customer
-                columns["terminal"] = terminal
-                columns["ledger"] = ledger
-                columns["seq"] = seq
-                columns["digest"] = digest
-                columns["hash"] = chain_hash
-                columns["payload"] = payload
-                columns["received_at"] = now
-                ledgers.entries.append(columns)
+                row = (customer, terminal, ledger, seq, digest, chain_hash, payload, now, *columns)
+                ledgers.entries.append(row)
             head.advance(seq, chain_hash)
 
     def _keep_aside(self, ledgers: Ledgers, batch: Batch) -> Answer:

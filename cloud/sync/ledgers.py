@@ -11,6 +11,7 @@ from cloud.attendance.models import Entry, LedgerHead, Refused
 from cloud.database import insert_into
 from cloud.sync.batches import LedgerKey
 from cloud.sync.decoding import RefusedBecause
+from cloud.sync.rows import Row, write_entries
 from protocol.entries import genesis
 from protocol.errors import TerminalId
 
@@ -34,7 +35,7 @@ class Ledgers:
 
     def __init__(self, session: Session, keys: Iterable[LedgerKey]) -> None:
         self._session = session
-        self.entries: list[dict[str, Any]] = []
+        self.entries: list[Row] = []
         self.refused: list[dict[str, Any]] = []
         self.heads = self._locked(sorted(set(keys)))
 
@@ -61,10 +62,11 @@ class Ledgers:
 
     def save(self) -> None:
         """Write everything down; rows that are there already stay as they are."""
-        connection = self._session.connection()  # not the session's own way: it looks at every row as an object
-        for model, rows in ((Entry, self.entries), (Refused, self.refused)):
-            if rows:
-                connection.execute(insert_into(self._session, model.__table__).on_conflict_do_nothing(), rows)
+        connection = self._session.connection()
+        if self.entries:
+            write_entries(connection, self.entries)
+        if self.refused:
+            connection.execute(insert_into(self._session, Refused.__table__).on_conflict_do_nothing(), self.refused)
         moved = [
             {"of_terminal": key.terminal, "of_ledger": key.ledger, "upto": head.upto, "hash": head.hash}
             for key, head in self.heads.items()

@@ -16,6 +16,7 @@ from cloud.clock import microseconds
 from cloud.database import Database
 from cloud.sync.batches import Batch
 from cloud.sync.ingest import Answer, Ingest, Outcome
+from cloud.sync.rows import COLUMNS
 from protocol.entries import Fact, check_link, encode_payload, genesis
 from protocol.errors import ChainBroken, MessageFromFuture, MessageMalformed, MessageTooLarge, TerminalId
 from protocol.messages import LARGEST_UNPACKED, LARGEST_UP, ZLIB, Receipt, pack_up
@@ -66,6 +67,10 @@ def test_a_tap_becomes_a_row_with_all_that_was_recorded(ingest: Ingest, database
     assert granted.payload == chain.payloads[1]
     assert (granted.terminal, granted.seq, granted.hash) == (TERMINAL, 2, chain.hash_at(2))
     assert granted.received_at == microseconds(clock.now())
+
+
+def test_every_column_of_an_entry_is_written() -> None:
+    assert COLUMNS.keys() == {column.name for column in Entry.__table__.columns} - {"id"}
 
 
 def test_doors_and_facts_are_entries_too(ingest: Ingest, database: Database) -> None:
