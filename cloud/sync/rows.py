@@ -35,7 +35,7 @@ COLUMNS: Final = {
     "outcome": "text",
     "reason": "text",
 }
-"""A row's values in order, with PostgreSQL's types: first the batch's, from `kind` on what `cloud.sync.decoding` reads."""
+"""A row's values in order, with PostgreSQL's types: the batch's, then from `kind` on the payload's."""
 
 
 def write_entries(connection: Connection, rows: Sequence[Row]) -> None:
