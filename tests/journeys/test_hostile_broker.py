@@ -113,12 +113,13 @@ def test_a_bad_message_down_is_refused_by_name_and_changes_nothing(
 
 def test_a_receipt_for_entries_that_are_not_there_is_refused(site: Site, gate: SiteTerminal, broker: Intruder) -> None:
     """Even signed by the cloud itself: a receipt speaks of this chain or counts for nothing."""
-    status, seen = gate.status(), len(gate.events)
-    receipt = Receipt(VERSION, bytes.fromhex(status["ledger"]["id"]), status["ledger"]["last_seq"], HASH)
+    gate.wait_until_sent()
+    ledger, seen = gate.status()["ledger"], len(gate.events)
+    receipt = Receipt(VERSION, bytes.fromhex(ledger["id"]), ledger["last_seq"] + 5, HASH)
     sealed = Signer(signing_key(site.signing_key)).seal(GATE, Down.RECEIPT, encode(receipt))
     broker.say(down(GATE, Down.RECEIPT), sealed)
     assert until(lambda: [event for event in gate.events[seen:] if event.get("event") == "receipt.refused"])
-    assert gate.status()["ledger"]["receipted"] == status["ledger"]["receipted"]
+    assert gate.status()["ledger"]["receipted"] == ledger["receipted"]
 
 
 @pytest.mark.feature("F32")
