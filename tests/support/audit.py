@@ -195,18 +195,23 @@ def green_faults(terminal: str, taps: Iterable[RecordedTap], greens: Iterable[Gr
 
 def light_faults(terminal: str, taps: Iterable[RecordedTap], lights: Sequence[int]) -> Iterator[str]:
     """Green lights that no granted tap of the ledger explains; each tap explains as many as its pattern has."""
-    asleep = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.monotonic_ns()  # entries count since boot, asleep or not
+    slept = asleep()
     granted = [tap for tap in taps if tap.granted]
     reached, unclaimed = 0, []
     for light in lights:
-        while reached < len(granted) and granted[reached].monotonic - asleep <= light:
-            unclaimed += [granted[reached].monotonic - asleep] * granted[reached].beeps
+        while reached < len(granted) and granted[reached].monotonic - slept <= light:
+            unclaimed += [granted[reached].monotonic - slept] * granted[reached].beeps
             reached += 1
         unclaimed = [at for at in unclaimed if light - at <= EXPLAINS_FOR]
         if not unclaimed:
             yield f"{terminal}: green was shown at {light} ns, and no tap in the ledger explains it"
             continue
         unclaimed.pop()
+
+
+def asleep() -> int:
+    """How long this machine has slept since its boot: entries count that in, and the pins' history does not."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.monotonic_ns()
 
 
 def cloud_faults(here: Copy, there: CloudCopy) -> Iterator[str]:
