@@ -131,9 +131,9 @@ CASES: Final[dict[str, tuple[Callable[[], list[str]], str]]] = {
         lambda: audit(HERE, None, [GREENS[0], GREENS[0]], []),
         "two green answers name entry 1",
     ),
-    "green was shown before any tap": (lambda: audit(HERE, None, [], [-1]), "no tap in the ledger explains it"),
+    "green was shown before any tap": (lambda: audit(HERE, None, [], [-SECOND]), "no tap in the ledger explains it"),
     "green was shown long after": (
-        lambda: audit(HERE, None, [], [LIGHTS[4] + EXPLAINS_FOR]),
+        lambda: audit(HERE, None, [], [LIGHTS[4] + EXPLAINS_FOR + SECOND]),
         "no tap in the ledger explains it",
     ),
     "green was shown twice for one tap": (
