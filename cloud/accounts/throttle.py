@@ -12,6 +12,7 @@ from cloud.audit.service import NOBODY, Action, record
 from cloud.scope import Scope
 
 MOST: Final = 5
+MOST_FROM_ADDRESS: Final = 30  # a whole site office stands behind one address
 WINDOW: Final = timedelta(minutes=15)
 
 
@@ -24,7 +25,7 @@ def wait(rows: Session, now: datetime, login: str, address: str) -> timedelta:
     """How long this login, or this address, has to wait until it may try again; zero mostly."""
     by_login = Audit.subject == subject_of(login)
     by_address = Audit.details["address"].as_string() == address
-    return max(_wait(rows, now, by_login), _wait(rows, now, by_address))
+    return max(_wait(rows, now, by_login, MOST), _wait(rows, now, by_address, MOST_FROM_ADDRESS))
 
 
 def subject_of(login: str) -> str:
@@ -32,7 +33,7 @@ def subject_of(login: str) -> str:
     return "login:" + hashlib.sha256(login.strip().lower().encode()).hexdigest()[:16]
 
 
-def _wait(rows: Session, now: datetime, who: ColumnElement[bool]) -> timedelta:
+def _wait(rows: Session, now: datetime, who: ColumnElement[bool], most: int) -> timedelta:
     refused = select(Audit.at).where(Audit.action == Action.LOGIN_REFUSED, Audit.at > now - WINDOW, who)
-    decisive = rows.scalar(refused.order_by(Audit.at.desc()).offset(MOST - 1).limit(1))
+    decisive = rows.scalar(refused.order_by(Audit.at.desc()).offset(most - 1).limit(1))
     return timedelta() if decisive is None else decisive + WINDOW - now

@@ -16,9 +16,9 @@ SILENT_AFTER: Final = timedelta(seconds=45)  # two statuses of 20 s missed
 MOST_OFFSET_MS: Final = 2**62
 
 
-def is_online(status: UnitStatus | None, now: datetime) -> bool:
-    """Says whether a terminal is connected: its will did not speak, and it was heard within 45 s."""
-    return status is not None and status.online and now - status.seen_at < SILENT_AFTER
+def is_online(online: bool | None, seen_at: datetime | None, now: datetime) -> bool:
+    """Says whether a terminal is connected: its will did not speak, and it was heard within 45 s. None: never heard."""
+    return bool(online) and seen_at is not None and now - seen_at < SILENT_AFTER
 
 
 def store(session: Session, terminal: TerminalId, status: Status, now: datetime) -> bool:

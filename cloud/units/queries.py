@@ -1,7 +1,7 @@
 """What the pages ask about terminals; every question takes the account's scope."""
 
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Row, Select, and_, select
 from sqlalchemy.orm import Session
@@ -10,14 +10,12 @@ from cloud.errors import NotFound
 from cloud.portal.moments import from_microseconds
 from cloud.projects.models import Project
 from cloud.scope import Scope
+from cloud.sync.statuses import is_online
 from cloud.units.models import TERMINAL, Unit, UnitStatus
 from cloud.units.schemas import ProjectChoice, TerminalLine
 from protocol.clock import ClockQuality
 from protocol.errors import TopicInvalid
 from protocol.topics import terminal_id
-
-# a status comes every 20 s (DESIGN 8): three missed, and "online" is an old tale, whoever was to report the end of it
-SILENT_AFTER: Final = timedelta(seconds=65)
 
 
 def terminals(rows: Session, scope: Scope, now: datetime) -> list[TerminalLine]:
@@ -87,7 +85,7 @@ def _line(row: Row[*tuple[Any, ...]], now: datetime) -> TerminalLine:
         zone=row.zone,
         place=row.place,
         bound_doors=tuple(row.bound_doors),
-        online=heard and row.online and now - row.seen_at < SILENT_AFTER,
+        online=is_online(row.online, row.seen_at, now),
         seen_at=row.seen_at,
         queue_depth=row.queue_depth or 0,
         oldest_unsent=None if row.oldest_unsent is None else from_microseconds(row.oldest_unsent),

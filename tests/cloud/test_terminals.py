@@ -78,10 +78,10 @@ def test_a_reader_that_is_gone_and_an_open_door_are_said(karin: Visitor, site: S
     assert "lucka: half-way" in said, "a state that a newer terminal has is shown as it is"
 
 
-def test_a_terminal_that_was_silent_for_three_statuses_is_offline_whatever_it_said_last(
+def test_a_terminal_that_was_silent_for_two_statuses_is_offline_whatever_it_said_last(
     karin: Visitor, clock: MovedClock
 ) -> None:
-    clock.move(64)
+    clock.move(44)
     assert " Online " in row_of(karin, GATE)
     clock.move(1)
     assert " Offline Hördes senast 08:00:00 5 nov CET" in row_of(karin, GATE)

@@ -195,6 +195,10 @@ def test_who_was_away_converges_after_its_pull_or_its_status(told: Told) -> None
     told(story)
 
 
+def _is_online(status: UnitStatus | None, now: datetime) -> bool:
+    return status is not None and is_online(status.online, status.seen_at, now)
+
+
 def test_status_and_will_are_kept(told: Told, clock: MovedClock) -> None:
     def story(cloud: Running) -> None:
         with cloud.end(ONE) as terminal:
@@ -206,15 +210,15 @@ def test_status_and_will_are_kept(told: Told, clock: MovedClock) -> None:
             assert (kept.queue_depth, kept.readers, kept.doors) == (7, {"grind": False}, {"grind": "locked"})
             assert (kept.clock_quality, kept.clock_offset_ms) == ("synchronised", 1500)
             assert (kept.ledger, kept.software, kept.seen_at) == (LEDGER, "0.1.0", clock.now())
-            assert is_online(kept, clock.now())
-            assert is_online(kept, clock.now() + timedelta(seconds=44))
-            assert not is_online(kept, clock.now() + timedelta(seconds=45))
+            assert _is_online(kept, clock.now())
+            assert _is_online(kept, clock.now() + timedelta(seconds=44))
+            assert not _is_online(kept, clock.now() + timedelta(seconds=45))
             terminal.say(Up.STATUS, status(online=False, nonce=b"an earlier connection"))
             terminal.say(Up.STATUS, status(nonce=b"1", queue_depth=8, readers={"grind": False}))
             until(lambda: (cloud.status(ONE) or kept).queue_depth == 8, 10)
-            assert is_online(cloud.status(ONE), clock.now())
+            assert _is_online(cloud.status(ONE), clock.now())
             terminal.vanish()
-            until(lambda: not is_online(cloud.status(ONE), clock.now()), 10, "the will")
+            until(lambda: not _is_online(cloud.status(ONE), clock.now()), 10, "the will")
             offline = cloud.status(ONE)
             assert offline is not None
             assert (offline.queue_depth, offline.readers) == (8, {"grind": False})
