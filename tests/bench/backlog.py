@@ -8,7 +8,8 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from cloud.sync.decoding import RefusedBecause, columns_of
+from cloud.sync.decoding import Columns, RefusedBecause, columns_of
+from cloud.sync.rows import COLUMNS
 from edge.clock import SystemClock
 from edge.ledger import Ledger
 from edge.ledger_schema import MIGRATIONS
@@ -40,20 +41,14 @@ class Backlog:
     def rows(self, customer: str, terminal: str, received_at: int) -> list[dict[str, Any]]:
         """The same entries as rows of the cloud's table, under another terminal's name."""
         return [
-            _columns(payload)
-            | {
-                "customer_id": customer,
-                "terminal": terminal,
-                "ledger": self.ledger,
-                "seq": seq,
-                "digest": digest,
-                "hash": chain_hash,
-                "payload": payload,
-                "received_at": received_at,
-            }
-            for seq, (payload, (digest, chain_hash)) in enumerate(
-                zip(self.payloads, self.chained, strict=True), self.first
+            dict(
+                zip(
+                    COLUMNS,
+                    (customer, terminal, self.ledger, seq, *links, payload, received_at, *_columns(payload)),
+                    strict=True,
+                )
             )
+            for seq, (payload, links) in enumerate(zip(self.payloads, self.chained, strict=True), self.first)
         ]
 
 
@@ -104,7 +99,7 @@ def _tap(at: int, boot: bytes, chance: Random) -> Tap:
     )
 
 
-def _columns(payload: bytes) -> dict[str, Any]:
+def _columns(payload: bytes) -> Columns:
     columns = columns_of(payload)
     if isinstance(columns, RefusedBecause):
         raise TypeError(f"a tap of the backlog is refused: {columns}")
