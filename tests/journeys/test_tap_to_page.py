@@ -42,7 +42,7 @@ def test_a_tap_is_on_the_page_without_a_reload_and_the_lights_and_the_lock_have_
     terminal.withdraw()
     assert until(lambda: terminal.lights, what="green, with the buzzer")
     opened, closed = until(lambda: pulses(terminal), what="the lock opens and closes")[-1]
-    assert 0.45 < closed - opened < 0.8, "the access time is half a second"
+    assert 0.4 < closed - opened < 1.5, "the access time is half a second, and its guard a second longer"
     terminal.wait_until_sent()
     assert not site.faults_of(terminal)
 
@@ -61,7 +61,7 @@ def test_a_terminal_that_is_not_bound_blinks_red_only_all_the_time(site: Site) -
     more = until(lambda: reds(spare)[len(blinks) + 12 :], what="it blinks on after the tap")
     assert more
     assert not [edge for edge in edges(spare.pins_file) if edge.pin in {"green", "lock-gate"} and edge.level]
-    assert all(0.4 < gap < 0.7 for gap in gaps(reds(spare)[:6]))
+    assert all(0.3 < gap < 1.0 for gap in gaps(reds(spare)[:6]))
 
 
 def reds(terminal: SiteTerminal) -> list[Edge]:
