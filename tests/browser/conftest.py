@@ -14,9 +14,9 @@ from tests.support.portal_server import Furnished, PortalServer
 Open = Callable[..., Window]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while one runs, its driver's event loop counts as running in this thread
 def browser() -> Iterator[Browser]:
-    """One browser for all tests of this folder."""
+    """One browser for all tests of a file."""
     with running_chromium() as running:
         yield running
 

@@ -39,9 +39,9 @@ def build(durable_postgres: PostgresServer, tmp_path_factory: pytest.TempPathFac
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while one runs, its driver's event loop counts as running in this thread
 def browser() -> Iterator[Browser]:
-    """One browser for all journeys."""
+    """One browser for all journeys of a file."""
     with running_chromium() as running:
         yield running
 
