@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 import structlog
 from sqlalchemy import select
@@ -175,8 +175,8 @@ def serving(config: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
 def health(config: Path) -> bool:
     port = re.findall(r"port = (\d+)", config.read_text(encoding="utf-8"))[-1]
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/health").status_code == 200
-    except httpx.TransportError:
+        return httpx2.get(f"http://127.0.0.1:{port}/health").status_code == 200
+    except httpx2.TransportError:
         return False
 
 
