@@ -4,7 +4,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,6 +30,17 @@ CATCH_UP: Final = 60.0
 SERIAL, SIMULATED = "gate-serial", "gate-simulated"
 BROKER, CLOUD, DATABASE = "broker", "cloud", "database"
 ODDS: Final = {SERIAL: 0.55, SIMULATED: 0.55, BROKER: 0.45, CLOUD: 0.45, DATABASE: 0.1}
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """How hard it is: how likely each part is struck in a round, and how long the cloud may take to catch up."""
+
+    odds: Mapping[str, float] = field(default_factory=lambda: ODDS)
+    patience: float = CATCH_UP
+
+
+USUAL: Final = Trial()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +81,9 @@ class Part:
     start: Callable[[], None]
 
 
-def draw(chance: random.Random) -> list[Blow]:
-    """The blows of a round, at least one, in the order of time; a part may be struck again as soon as it starts."""
-    while not (struck := [part for part, odds in ODDS.items() if chance.random() < odds]):
+def draw(chance: random.Random, likely: Mapping[str, float]) -> list[Blow]:
+    """The blows of a round, at least one, in the order of time; a part may be struck again just after it started."""
+    while not (struck := [part for part, odds in likely.items() if chance.random() < odds]):
         pass
     blows = []
     for part in struck:
@@ -87,9 +98,9 @@ def draw(chance: random.Random) -> list[Blow]:
 class Chaos:
     """Rounds on one site. The same seed draws the same blows; when exactly they hit is the machine's."""
 
-    def __init__(self, site: Site, database: PostgresServer, seed: int, patience: float) -> None:
+    def __init__(self, site: Site, database: PostgresServer, seed: int, trial: Trial) -> None:
         self.tally = Tally()
-        self._patience = patience
+        self._trial = trial
         self._site = site
         self._chance = random.Random(seed)
         self._tappers = [
@@ -121,7 +132,7 @@ class Chaos:
                 tapper.stop()
 
     def _round(self, number: int) -> Round:
-        blows = draw(self._chance)
+        blows = draw(self._chance, self._trial.odds)
         self._strike(blows)
         try:
             self._wait_for_all(may_fail={CLOUD} if DATABASE in {blow.part for blow in blows} else set())
@@ -168,9 +179,9 @@ class Chaos:
     def _look(self) -> tuple[float, list[str]]:
         """How long the cloud took to have everything, and what is wrong."""
         try:
-            caught_up = self._site.wait_until_sent(self._patience)
+            caught_up = self._site.wait_until_sent(self._trial.patience)
         except TimeoutError as late:
-            return self._patience, [str(late), *self._site.faults(complete=False)]
+            return self._trial.patience, [str(late), *self._site.faults(complete=False)]
         return caught_up, self._site.faults()
 
     def _noted(self, done: Round) -> Round:
@@ -184,8 +195,8 @@ class Chaos:
 
 
 @contextmanager
-def chaos(folder: Path, seed: int, plant: str = "", patience: float = CATCH_UP) -> Iterator[Chaos]:
+def chaos(folder: Path, seed: int, plant: str = "", trial: Trial = USUAL) -> Iterator[Chaos]:
     """A running site of two terminals, on a PostgreSQL that waits for the disk; `plant` is a bug for its daemons."""
     plans = [Plan(SERIAL, Feed.SERIAL, fault=plant), Plan(SIMULATED, fault=plant)]
     with PostgresServer.temporary() as database, Site(folder, database.create("chaos"), plans, people=200) as site:
-        yield Chaos(site, database, seed, patience)
+        yield Chaos(site, database, seed, trial)

@@ -10,8 +10,9 @@ from edge.errors import DaemonUnreachable
 from protocol.cards import CardId
 from tests.support.site_terminal import Feed, SiteTerminal
 
-PAUSE: Final = (0.14, 0.3)
-"""Seconds between two taps: longer than the first beep, so that each green has a beep of its own."""
+PAUSES: Final = {Feed.SIMULATED: (0.14, 0.3), Feed.SERIAL: (0.3, 0.5)}
+"""Seconds between two taps: longer than a beep, so that each green has one of its own. A serial reader does not say
+when it has been answered, so there it takes longer."""
 
 AWAY: Final = 0.05
 """Seconds until the next try where no daemon answers."""
@@ -51,7 +52,7 @@ class Tapper:
         while not self._ended.is_set():
             with self._turn:
                 answered = self._tap(next(self._cards))
-            self._ended.wait(self._chance.uniform(*PAUSE) if answered else AWAY)
+            self._ended.wait(self._chance.uniform(*PAUSES[self._terminal.plan.feed]) if answered else AWAY)
 
     def _tap(self, card: CardId) -> bool:
         """Whether the terminal answered, as far as one can tell: a serial reader only shows lights."""
