@@ -153,7 +153,6 @@ def test_only_staff_takes_customers_in(database: Database, site: Site) -> None:
             customers.create(session, STAFF, START, "   ")
 
 
-@pytest.mark.feature("A04")
 def test_the_closed_mode_is_for_our_staff_to_set(database: Database, site: Site) -> None:
     draft = ProjectDraft(site.customer, "Skolan", "B2EX4MP3L2026", mode=Mode.CLOSED)
     with database.transaction() as session:

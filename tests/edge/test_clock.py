@@ -25,7 +25,6 @@ def test_the_time_since_boot_never_goes_back() -> None:
     assert readings == sorted(readings)
 
 
-@pytest.mark.feature("F16")
 @pytest.mark.parametrize(
     ("utc", "synchronised", "quality"),
     [

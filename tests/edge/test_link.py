@@ -228,7 +228,6 @@ async def kept_status(wire: Wire) -> Status:
     return status
 
 
-@pytest.mark.feature("F37")
 def test_the_status_is_kept_for_whoever_comes_later_and_says_goodbye(wire: Wire) -> None:
     async def tell() -> None:
         async with running(wire.link):

@@ -412,7 +412,6 @@ def test_a_snapshot_is_seen_whole_or_not_at_all(bound: Tables) -> None:
     assert order == sorted(order)
 
 
-@pytest.mark.feature("F02")
 def test_a_full_blocklist_is_looked_up_by_the_same_key(bound: Tables) -> None:
     bound.apply(change(Table.BLOCKLIST, EVERYBODY, (0, 1), [block_row(ANNA)]))
     bound.load_blocks((number * 7919, 1) for number in range(20_000))

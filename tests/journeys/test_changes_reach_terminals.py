@@ -35,7 +35,7 @@ def seconds_until(counts: Callable[[], bool]) -> float:
     return time.monotonic() - began
 
 
-@pytest.mark.feature("F35")
+@pytest.mark.feature("A01", "F35")
 def test_a_blocked_card_is_denied_at_every_gate_within_a_second(site: Site, gates: list[SiteTerminal]) -> None:
     lost = site.cards[0]
     site.cloud.block(lost)

@@ -60,13 +60,11 @@ def _binding(mode: Mode, *, ended: bool = False, reset: str | None = None) -> Bi
     return msgspec.structs.replace(BINDING, mode=mode, ended=ended, reset=reset)
 
 
-@pytest.mark.feature("A05")
 def test_an_unbound_terminal_admits_nobody() -> None:
     """Without a project there is nothing to be admitted to."""
     assert decide(replace(BOUND, binding=None), NOW) == Denied(Reason.UNBOUND)
 
 
-@pytest.mark.feature("A01")
 def test_a_blocked_card_is_denied() -> None:
     """Blocked wins over being enrolled."""
     assert decide(replace(BOUND, blocked=BlockReason.LOST), NOW) == Denied(Reason.BLOCKED, Direction.IN)
@@ -78,7 +76,6 @@ def test_an_ended_project_admits_nobody_in() -> None:
     assert decide(ended, NOW) == Denied(Reason.PROJECT_ENDED, Direction.IN)
 
 
-@pytest.mark.feature("A03")
 def test_a_closed_project_admits_only_who_is_enrolled() -> None:
     """Closed mode keeps out unknown cards; open mode admits them."""
     closed = replace(BOUND, binding=_binding(Mode.CLOSED), enrolment=None)
