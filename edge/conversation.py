@@ -23,6 +23,7 @@ from protocol.topics import Up
 
 STATUS_EVERY: Final = 20.0
 TRY_STORAGE_AGAIN: Final = 5.0
+ASK_AGAIN: Final = 5.0  # seconds without a change after which a table that is lacking is pulled once more
 CHANGES_WAITING: Final = 500
 
 _log: FilteringBoundLogger = structlog.get_logger()
@@ -161,7 +162,7 @@ class Conversation:
         """Apply changes one after the other, off the loop's thread, so that taps go on meanwhile."""
         pull = False
         while True:
-            change = await self._changes.get()
+            change = await self._next_change(wire)
             try:
                 effect = await asyncio.to_thread(self._tables.apply, change)
             except ProtocolError as refusal:
@@ -177,6 +178,15 @@ class Conversation:
             if pull and self._changes.empty():  # several changes that do not fit need one pull
                 wire.publish(Up.PULL, Pull(VERSION, self._tables.held()))
                 pull = False
+
+    async def _next_change(self, wire: Wire) -> TableChange:
+        """The next change. While a table that counts is lacking it is asked for again: without its blocklist a
+        terminal admits blocked cards, and both question and answer can be lost."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ASK_AGAIN if self._tables.lacking else None):
+                    return await self._changes.get()
+            wire.publish(Up.PULL, Pull(VERSION, self._tables.held()))
 
 
 async def _set_within(event: asyncio.Event, seconds: float | None) -> None:

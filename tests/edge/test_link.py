@@ -336,6 +336,24 @@ def test_a_binding_reaches_the_terminal_and_its_status_within_a_second(wire: Wir
     story(tell)
 
 
+def test_a_table_that_is_lacking_is_pulled_until_it_comes(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Question and answer can be lost, and without its blocklist a terminal admits blocked cards."""
+    monkeypatch.setattr("edge.conversation.ASK_AGAIN", 0.1)
+
+    async def tell() -> None:
+        async with running(wire.link):
+            await wire.online()
+            await until_async(lambda: wire.cloud.of(Pull, TERMINAL), what="the first pull")
+            wire.cloud.tell(TERMINAL, change(Table.BINDING, TERMINAL, (0, 1), [binding_row(binding())]))
+            await until_async(lambda: len(wire.cloud.of(Pull, TERMINAL)) > 4, what="pulls that go on")
+            wire.cloud.tell(TERMINAL, change(Table.ROSTER, PROJECT, (0, 3), [roster_row(ANNA, "p1")]))
+            row = block_row(ANNA, BlockReason.EXPIRED)
+            wire.cloud.tell(TERMINAL, change(Table.BLOCKLIST, EVERYBODY, (0, 8), [row]))
+            await until_async(lambda: not wire.tables.lacking, what="both tables")
+
+    story(tell)
+
+
 def test_tables_come_whole_in_parts_and_for_everybody(wire: Wire) -> None:
     async def tell() -> None:
         async with running(wire.link):
