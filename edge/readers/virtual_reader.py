@@ -111,11 +111,15 @@ class VirtualReader:
             process.send_signal(how)
             process.wait(PATIENCE)
 
+    def _last_words(self) -> str:
+        said = (self._folder / "pcscd.log").read_text(encoding="utf-8", errors="replace").splitlines()
+        return said[-1] if said else "it said nothing"
+
     def _wait(self) -> None:
         deadline = time.monotonic() + PATIENCE
         while not (self._socket.exists() and set(self._ports) <= listening_ports()):
             if self._process is None or self._process.poll() is not None:
-                raise VirtualReaderFault(f"pcscd ended; {self._folder / 'pcscd.log'} says why")
+                raise VirtualReaderFault(f"pcscd ended: {self._last_words()}")
             if time.monotonic() > deadline:
                 self.stop()
                 raise VirtualReaderFault(f"its readers did not appear in {PATIENCE:.0f} s")
