@@ -170,7 +170,7 @@ def tell(running: subprocess.Popen[str], line: str) -> None:
     running.stdin.flush()
 
 
-def test_a_virtual_reader_that_cannot_start_says_where_to_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_virtual_reader_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edge.readers.virtual_reader._START", "exit 1")
     with pytest.raises(VirtualReaderFault, match=r"pcscd ended: ."):
         VirtualReader(tmp_path, free_port_pairs(1)).start()
