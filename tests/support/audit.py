@@ -1,7 +1,7 @@
 """An independent check that what terminals showed green stands exactly once in their ledgers and in the cloud's.
 
 Nothing of the product is imported: files and tables are read with sqlite3 and psycopg, and the chain is computed by the
-written rule (docs/protocol.md): genesis = SHA-256("gv1 ledger" NUL terminal NUL ledger id), digest = SHA-256(payload),
+written rule (DESIGN 7): genesis = SHA-256("gv1 ledger" NUL terminal NUL ledger id), digest = SHA-256(payload),
 hash = SHA-256(previous + seq as u64 big-endian + digest).
 """
 
