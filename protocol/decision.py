@@ -7,11 +7,16 @@ nobody is trapped and no pass stays open; what would have denied it stands on th
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from enum import StrEnum
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from protocol.clock import MICROSECONDS, ClockReading
+from protocol.clock import MICROSECONDS, ClockQuality, ClockReading
+from protocol.rights import Right
+
+Holiday = Annotated[str, msgspec.Meta(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+Minutes = Annotated[int, msgspec.Meta(ge=0, le=10 * 366 * 24 * 60)]
 
 LONGEST_PASS = 13 * 3600 * MICROSECONDS  # ID06 Log Index: a pass is at most 13 hours (domain.md 1.3.3)
 
@@ -45,6 +50,28 @@ class Reason(StrEnum):
     PROJECT_ENDED = "project_ended"
     BLOCKED = "blocked"
     NOT_ENROLLED = "not_enrolled"
+    NO_RIGHT = "no_right"
+    OUT_OF_HOURS = "out_of_hours"
+    CLOCK_UNTRUSTED = "clock_untrusted"
+    ANTI_PASSBACK = "anti_passback"
+    OCCUPANCY_LIMIT = "occupancy_limit"
+    DOORS_EXPIRED = "doors_expired"
+
+
+class AntiPassback(StrEnum):
+    """What is done about who comes in twice without going out between: nothing, a remark, a denial, one for a while."""
+
+    OFF = "off"
+    SOFT = "soft"
+    HARD = "hard"
+    TIMED = "timed"
+
+
+class ClockPolicy(StrEnum):
+    """What an untrusted clock means for people whose rights have hours: admitted all the same, or not."""
+
+    IGNORE_SCHEDULES = "ignore_schedules"
+    ALWAYS_ONLY = "always_only"
 
 
 class BlockReason(StrEnum):
@@ -66,7 +93,10 @@ class TableName(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Binding(msgspec.Struct, frozen=True, array_like=True):
-    """Which project, place and mode a terminal has, and which tables count with it. Times: microseconds UTC."""
+    """Which project, place and mode a terminal has, which tables count with it, and the policies there.
+
+    `holidays` are dates as YYYY-MM-DD; `doors_expire_after_offline` is in minutes, None: never.
+    """
 
     project: str
     project_name: str
@@ -77,32 +107,58 @@ class Binding(msgspec.Struct, frozen=True, array_like=True):
     reset: str | None
     doors: tuple[str, ...]
     tables: tuple[TableName, ...]
+    rights: tuple[Right, ...] = ()
+    holidays: tuple[Holiday, ...] = ()
+    anti_passback: AntiPassback = AntiPassback.OFF
+    anti_passback_minutes: Minutes = 0
+    occupancy_limit: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    doors_expire_after_offline: Minutes | None = None
+    clock_untrusted: ClockPolicy = ClockPolicy.IGNORE_SCHEDULES
 
 
 class Enrolment(msgspec.Struct, frozen=True, array_like=True):
-    """A card's row in the roster: whose it is and for which company (one ID06 card = one person + one employer)."""
+    """A card's row in the roster: whose it is and for which company (one ID06 card = one person + one employer).
+
+    `rights` are names of the binding's; None: everything, always. `long_access`: the door stays open longer.
+    """
 
     person: str
     company: str
+    rights: tuple[str, ...] | None = None
+    long_access: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """The newest movement known here of a person for a company on a project (of an unknown person: of the card)."""
+    """The newest movement known here of a person for a company on a project (of an unknown person: of the card).
+
+    `at`: microseconds UTC by a clock of this quality. `monotonic`: nanoseconds since the boot `boot_id`, where it was
+    this terminal that saw it: its age within one boot is by monotonic time, so that a clock step moves nothing.
+    """
 
     direction: Direction
     at: int
+    boot_id: bytes = b""
+    monotonic: int = 0
+    quality: ClockQuality = ClockQuality.SYNCHRONISED
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a terminal knows when a card is held against it."""
+    """What a terminal knows when a card is held against it.
+
+    `at_doors`: the doors that the reader stands at (None: all). `inside`: how many people are inside, where the binding
+    limits it. `unheard_for`: microseconds since the cloud was last heard (None: not known).
+    """
 
     binding: Binding | None
     reader: ReaderDirection
     enrolment: Enrolment | None
     blocked: BlockReason | None
     movement: Movement | None
+    at_doors: tuple[str, ...] | None = None
+    inside: int = 0
+    unheard_for: int | None = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +168,7 @@ class Granted:
     direction: Direction
     doors: tuple[str, ...]
     remark: Reason | None = None
+    long_access: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,14 @@
 """What can be wrong with bytes and words from outside, each named, each saying what to do."""
 
-from typing import NewType
+from typing import Final, NewType
+
+import msgspec
 
 TerminalId = NewType("TerminalId", str)
 """A terminal's lasting name: the CN of its certificate and its level in every topic, `[a-z0-9-]{1,40}`."""
+
+UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises on bytes that are not what they should be; on lists within lists within lists the last."""
 
 
 class ProtocolError(ValueError):
@@ -69,3 +74,20 @@ class ChainBroken(ProtocolError):
         self.seq = seq
         self.reason = reason
         super().__init__(f"the chain breaks at entry {seq}: {reason}; keep the file and run `grindvakt ledger verify`")
+
+
+class ExportInvalid(ProtocolError):
+    """A file that is not, or not in this line, an exported ledger."""
+
+    def __init__(self, line: int, reason: str) -> None:
+        self.line = line
+        self.reason = reason
+        super().__init__(f"line {line} of the export: {reason}; export the ledger again, or copy the file again")
+
+
+class ExportCutOff(ExportInvalid):
+    """An exported ledger whose end is missing: the disk was full, or the copy was interrupted."""
+
+    def __init__(self, line: int, held: int, expected: int) -> None:
+        self.held = held
+        super().__init__(line, f"it was cut off after entry {held} of {expected}")

@@ -62,7 +62,7 @@ class Pull(msgspec.Struct, frozen=True, array_like=True):
 class Status(msgspec.Struct, frozen=True, array_like=True):
     """Up, retained, with a will: how a terminal is. `at` is microseconds UTC by its clock; `oldest_unsent` likewise.
 
-    `readers`: whether each is there. `doors`: the state of each.
+    `readers`: whether each is there. `doors`: the state of each. `conditions`: what is wrong while nobody taps.
     """
 
     version: int
@@ -78,6 +78,7 @@ class Status(msgspec.Struct, frozen=True, array_like=True):
     readers: Annotated[dict[Name, bool], msgspec.Meta(max_length=32)]
     doors: Annotated[dict[Name, Name], msgspec.Meta(max_length=32)]
     tables: Annotated[tuple[TableVersion, ...], msgspec.Meta(max_length=16)]
+    conditions: Annotated[tuple[Name, ...], msgspec.Meta(max_length=32)] = ()
 
 
 class Receipt(msgspec.Struct, frozen=True, array_like=True):

@@ -1,19 +1,20 @@
 """The tables that flow down: their names, and how rows are packed, written once for all of them.
 
 A row is a key and a value, both bytes. A binding has one row with an empty key; a roster maps CardId to Enrolment;
-a blocklist maps an 8-byte key to one byte of reason and is packed without any framing: 9 bytes a card (DESIGN 8).
+a blocklist maps an 8-byte key to one byte of reason and is packed without any framing: 9 bytes a card (DESIGN 8);
+presence maps a person for a company, or a card without a person, to their newest movement on the project.
 """
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from datetime import time
+from datetime import date, time
 from enum import StrEnum
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
 from protocol.cards import CardId
-from protocol.decision import Binding, BlockReason, Enrolment
+from protocol.decision import Binding, BlockReason, Direction, Enrolment
 from protocol.errors import MessageMalformed
 
 LARGEST_ROW = 16 * 1024
@@ -30,6 +31,15 @@ class Table(StrEnum):
     BINDING = "binding"
     ROSTER = "roster"
     BLOCKLIST = "blocklist"
+    PRESENCE = "presence"
+
+
+class Presence(msgspec.Struct, frozen=True, array_like=True):
+    """A row of presence: which way somebody went last, when (microseconds UTC), and at which terminal."""
+
+    direction: Direction
+    at: int
+    terminal: str
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -37,11 +47,17 @@ _rows = msgspec.msgpack.Decoder(list[tuple[bytes, bytes]])
 _keys = msgspec.msgpack.Decoder(list[bytes])
 _binding = msgspec.msgpack.Decoder(Binding)
 _enrolment = msgspec.msgpack.Decoder(Enrolment)
+_presence = msgspec.msgpack.Decoder(Presence)
 
 
 def block_key(salt: bytes, card: CardId) -> int:
     """A card's key in a blocklist, a signed 64-bit number; the salt is the table's epoch."""
     return int.from_bytes(hashlib.sha256(b"gv1 block\0" + salt + str(card).encode()).digest()[:8], "big", signed=True)
+
+
+def presence_key(card: str, person: str | None, company: str | None) -> bytes:
+    """The key of a row of presence: of the person for the company, or of a card that nobody is known to hold."""
+    return card.encode() if person is None else f"{person}\0{company or ''}".encode()
 
 
 def pack_rows(table: Table, rows: Iterable[Row]) -> bytes:
@@ -83,7 +99,7 @@ def unpack_keys(table: Table, packed: bytes) -> list[bytes]:
         raise MessageMalformed(f"drops of table {table}", str(exc)) from exc
 
 
-def encode_value(value: Binding | Enrolment | BlockReason) -> bytes:
+def encode_value(value: Binding | Enrolment | BlockReason | Presence) -> bytes:
     """A row's value as bytes."""
     if isinstance(value, BlockReason):
         return bytes([BLOCK_REASONS.index(value)])
@@ -91,12 +107,14 @@ def encode_value(value: Binding | Enrolment | BlockReason) -> bytes:
 
 
 def decode_binding(raw: bytes) -> Binding:
-    """Read a binding row; its zone and reset time are known to work afterwards. Raises MessageMalformed."""
+    """Read a binding row; its zone, reset time and holidays are known to work afterwards. Raises MessageMalformed."""
     try:
         binding = _binding.decode(raw)
         ZoneInfo(binding.zone)
         if binding.reset is not None:
             time.fromisoformat(binding.reset)
+        for day in binding.holidays:
+            date.fromisoformat(day)
     except (msgspec.MsgspecError, ValueError, ZoneInfoNotFoundError, OSError) as exc:
         raise MessageMalformed("a binding", str(exc)) from exc
     return binding
@@ -108,6 +126,14 @@ def decode_enrolment(raw: bytes) -> Enrolment:
         return _enrolment.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
         raise MessageMalformed("an enrolment", str(exc)) from exc
+
+
+def decode_presence(raw: bytes) -> Presence:
+    """Read a row of presence. Raises MessageMalformed."""
+    try:
+        return _presence.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+        raise MessageMalformed("a presence", str(exc)) from exc
 
 
 def block_reason(code: int) -> BlockReason:
@@ -129,3 +155,5 @@ def _check_row(table: Table, key: bytes, value: bytes) -> None:
         decode_binding(value)
     elif table is Table.ROSTER:
         decode_enrolment(value)
+    elif table is Table.PRESENCE:
+        decode_presence(value)

@@ -155,7 +155,7 @@ class Publisher:
                 return [AUDIENCE_ALL]
             case Table.BINDING:
                 return [head.scope]
-            case Table.ROSTER:
+            case Table.ROSTER | Table.PRESENCE:
                 return list(session.scalars(select(Unit.id).where(Unit.project_id == head.scope).order_by(Unit.id)))
 
     def _post(self, letter: Letter) -> bool:
@@ -211,3 +211,5 @@ def _after(letter: Letter) -> int:
             return 1
         case Table.ROSTER:
             return 3
+        case Table.PRESENCE:
+            return 4

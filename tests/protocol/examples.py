@@ -1,14 +1,26 @@
 """One example of everything that goes over the wire or onto disk; the golden vectors hold their bytes."""
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from protocol.clock import ClockQuality
-from protocol.decision import Binding, BlockReason, Direction, Enrolment, Mode, Reason, TableName
+from protocol.decision import (
+    AntiPassback,
+    Binding,
+    BlockReason,
+    ClockPolicy,
+    Direction,
+    Enrolment,
+    Mode,
+    Reason,
+    TableName,
+)
 from protocol.entries import DoorChange, Fact, Outcome, Payload, Source, Tap, digest, encode_payload, genesis, link
 from protocol.errors import TerminalId
 from protocol.messages import Entries, Message, Pull, Receipt, Status, TableChange, TableVersion
+from protocol.rights import Hours, Right
 from protocol.signatures import Signer
-from protocol.tables import Table, encode_value, pack_keys, pack_rows
+from protocol.tables import Presence, Table, encode_value, pack_keys, pack_rows, presence_key
 
 TERMINAL = TerminalId("kvarnen-grind-1")
 LEDGER = bytes(range(16))
@@ -57,10 +69,17 @@ DENIED_TAP = Tap(
     source=Source.CARD,
     salt=SALT,
 )
+REMARKED_TAP = msgspec.structs.replace(TAP, direction=Direction.OUT, reason=Reason.OUT_OF_HOURS)
 DOOR = DoorChange(1, SEVEN, ClockQuality.HELD, BOOT, 83_000_000_000, SEVEN + 100, "grind", "unlocked", "tap 1", SALT)
 FACT = Fact(1, SEVEN, ClockQuality.HELD, BOOT, 1, SEVEN + 90, "ledger.opened", {"software": "0.1.0"}, SALT)
 
-PAYLOADS: dict[str, Payload] = {"tap": TAP, "tap_denied": DENIED_TAP, "door": DOOR, "fact": FACT}
+PAYLOADS: dict[str, Payload] = {
+    "tap": TAP,
+    "tap_denied": DENIED_TAP,
+    "tap_remarked": REMARKED_TAP,
+    "door": DOOR,
+    "fact": FACT,
+}
 
 RAW = tuple(encode_payload(payload) for payload in (FACT, TAP))
 START = genesis(TERMINAL, LEDGER)
@@ -77,11 +96,34 @@ BINDING = Binding(
     doors=("grind",),
     tables=(TableName("roster", "a1b2c3d4e5f60718", EPOCH), TableName("blocklist", "global", EPOCH)),
 )
-BINDING_ROWS = pack_rows(Table.BINDING, [(b"", encode_value(BINDING))])
-ROSTER_ROWS = pack_rows(
-    Table.ROSTER, [(b"uid:04A1B2C3D4E5F6", encode_value(Enrolment("7d3c0a5be1f24c68", "0c1d2e3f40516273")))]
+PERSON, COMPANY = "7d3c0a5be1f24c68", "0c1d2e3f40516273"
+STRICT_BINDING = msgspec.structs.replace(
+    BINDING,
+    mode=Mode.CLOSED,
+    doors=("grind", "bod"),
+    rights=(
+        Right("arbetare", ("grind",), (Hours((0, 1, 2, 3, 4), 6 * 60, 18 * 60), Hours((0, 1, 2, 3), 22 * 60, 6 * 60))),
+        Right("platsledning"),
+    ),
+    holidays=("2026-06-19", "2026-06-20"),
+    anti_passback=AntiPassback.TIMED,
+    anti_passback_minutes=30,
+    occupancy_limit=200,
+    doors_expire_after_offline=72 * 60,
+    clock_untrusted=ClockPolicy.ALWAYS_ONLY,
 )
+ENROLMENT = Enrolment(PERSON, COMPANY, rights=("arbetare",), long_access=True)
+PRESENCE = Presence(Direction.IN, SEVEN, TERMINAL)
+BINDING_ROWS = pack_rows(Table.BINDING, [(b"", encode_value(STRICT_BINDING))])
+ROSTER_ROWS = pack_rows(Table.ROSTER, [(TAP.card.encode(), encode_value(ENROLMENT))])
 BLOCK_ROWS = pack_rows(Table.BLOCKLIST, [((-5).to_bytes(8, "big", signed=True), encode_value(BlockReason.LOST))])
+PRESENCE_ROWS = pack_rows(
+    Table.PRESENCE,
+    [
+        (presence_key(TAP.card, PERSON, COMPANY), encode_value(PRESENCE)),
+        (presence_key(DENIED_TAP.card, None, None), encode_value(PRESENCE)),
+    ],
+)
 NOTHING = {table: pack_keys(table, []) for table in Table}
 
 
@@ -93,7 +135,7 @@ def change(table: Table, scope: str, rows: bytes, versions: tuple[int, int] = (0
 MESSAGES: dict[str, Message] = {
     "entries": Entries(1, LEDGER, 1, START, RAW, END),
     "pull": Pull(1, (TableVersion("binding", TERMINAL, EPOCH, 3),)),
-    "status": Status(
+    "status_with_conditions": Status(
         version=1,
         online=True,
         nonce=bytes(16),
@@ -107,9 +149,11 @@ MESSAGES: dict[str, Message] = {
         readers={"grind": True},
         doors={"grind": "locked"},
         tables=(TableVersion("binding", TERMINAL, EPOCH, 3),),
+        conditions=("clock_untrusted", "reader_fault"),
     ),
     "receipt": Receipt(1, LEDGER, 2, END),
-    "table_binding": change(Table.BINDING, TERMINAL, BINDING_ROWS),
-    "table_roster": change(Table.ROSTER, BINDING.project, ROSTER_ROWS),
+    "table_binding_with_rights": change(Table.BINDING, TERMINAL, BINDING_ROWS),
+    "table_roster_with_rights": change(Table.ROSTER, BINDING.project, ROSTER_ROWS),
     "table_blocklist": change(Table.BLOCKLIST, "global", BLOCK_ROWS, (4710, 4711)),
+    "table_presence": change(Table.PRESENCE, BINDING.project, PRESENCE_ROWS),
 }

@@ -3,14 +3,16 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import protocol
 from protocol.cards import CardId
+from protocol.decision import Enrolment
 from protocol.entries import decode_payload, encode_payload
-from protocol.messages import decode, encode
+from protocol.messages import Status, TableChange, decode, encode
 from protocol.signatures import Verifier
-from protocol.tables import block_key
+from protocol.tables import Table, block_key, decode_binding, decode_enrolment, unpack_rows
 from protocol.topics import ALL_BLOCKLIST, Down, Up, down, shard, up
 from tests.protocol import examples
 
@@ -31,6 +33,24 @@ def test_a_message_has_its_golden_bytes(name: str) -> None:
     message = examples.MESSAGES[name]
     assert encode(message).hex() == VECTORS["messages"][name]
     assert decode(type(message), bytes.fromhex(VECTORS["messages"][name])) == message
+
+
+def test_what_was_sent_before_rights_and_conditions_still_means_the_same() -> None:
+    """Fields were added at the end since: of a cloud or a terminal that has none of them, they are the defaults."""
+    sent = {name: bytes.fromhex(VECTORS["messages"][name]) for name in ("status", "table_binding", "table_roster")}
+    now = examples.MESSAGES["status_with_conditions"]
+    assert decode(Status, sent["status"]) == msgspec.structs.replace(now, conditions=())
+    ((_, binding),) = unpack_rows(Table.BINDING, decode(TableChange, sent["table_binding"]).rows)
+    assert decode_binding(binding) == examples.BINDING
+    ((_, enrolment),) = unpack_rows(Table.ROSTER, decode(TableChange, sent["table_roster"]).rows)
+    assert decode_enrolment(enrolment) == Enrolment(examples.PERSON, examples.COMPANY, rights=None, long_access=False)
+
+
+def test_every_vector_is_compared() -> None:
+    """None is left over from an example that is gone."""
+    earlier = {"status", "table_binding", "table_roster"}
+    assert VECTORS["payloads"].keys() == examples.PAYLOADS.keys()
+    assert VECTORS["messages"].keys() == examples.MESSAGES.keys() | earlier
 
 
 def test_the_chain_has_its_golden_hashes() -> None:
