@@ -124,7 +124,7 @@ def test_a_terminal_that_is_unbound_forgets_everything(bound: Tables) -> None:
 
 
 def test_a_table_of_a_later_program_is_passed_over(tables: Tables) -> None:
-    bind(tables, TableName("presence", PROJECT, EPOCH))
+    bind(tables, TableName("weather", PROJECT, EPOCH))
     later = msgspec.structs.replace(change(Table.ROSTER, PROJECT, (0, 1)), name="weather")
     assert tables.apply(later) is Effect.STALE
     assert [held.name for held in tables.held()] == ["binding"]
