@@ -13,7 +13,7 @@ import structlog
 
 from edge.errors import DaemonUnreachable, RequestRefused, SocketForbidden, StateUnusable, TerminalError
 from edge.events import Event
-from protocol.errors import ProtocolError
+from protocol.errors import UNREADABLE, ProtocolError
 
 FILE_NAME: Final = "terminal.sock"
 LONGEST_LINE: Final = 4096
@@ -56,7 +56,7 @@ def decode_request(line: bytes) -> Request:
     """Read a request. Raises RequestRefused, saying what was expected."""
     try:
         return _requests.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+    except UNREADABLE as exc:
         raise RequestRefused(f'not a request: {exc}; ask for {{"ask":"status"}} or {{"ask":"tap","card":…}}') from exc
 
 

@@ -7,7 +7,7 @@ import msgspec
 
 from protocol.clock import ClockQuality
 from protocol.decision import Direction, Reason
-from protocol.errors import ChainBroken, MessageFromFuture, MessageMalformed, MessageTooLarge, TerminalId
+from protocol.errors import UNREADABLE, ChainBroken, MessageFromFuture, MessageMalformed, MessageTooLarge, TerminalId
 
 VERSION = 1
 LARGEST_PAYLOAD = 4096
@@ -110,7 +110,7 @@ def decode_payload(raw: bytes) -> Payload:
         raise MessageTooLarge("an entry", LARGEST_PAYLOAD)
     try:
         payload: Payload = _decoder.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+    except UNREADABLE as exc:
         _refuse_future(raw)
         raise MessageMalformed("an entry", str(exc)) from exc
     if payload.version != VERSION:
@@ -121,7 +121,7 @@ def decode_payload(raw: bytes) -> Payload:
 def _refuse_future(raw: bytes) -> None:
     try:
         head = _head_decoder.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNREADABLE:
         return
     if head.version > VERSION:
         raise MessageFromFuture(f"an entry of kind {head.kind[:20]!r}", head.version, VERSION)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from protocol.clock import ClockQuality
-from protocol.errors import MessageFromFuture, MessageMalformed, MessageTooLarge
+from protocol.errors import UNREADABLE, MessageFromFuture, MessageMalformed, MessageTooLarge
 
 VERSION = 1
 LARGEST_UP = 1024 * 1024
@@ -143,7 +143,7 @@ def decode(kind: type[M], raw: bytes) -> M:
         if version < 1:
             raise MessageMalformed(what, f"version {version} never was")
         message: M = _decoders[kind].decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+    except UNREADABLE as exc:
         raise MessageMalformed(what, str(exc)) from exc
     return message
 

@@ -8,7 +8,7 @@ import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from protocol.errors import MessageMalformed, MessageTooLarge, SignatureInvalid
+from protocol.errors import UNREADABLE, MessageMalformed, MessageTooLarge, SignatureInvalid
 from protocol.topics import Down
 
 LARGEST_ENVELOPE = 256 * 1024
@@ -68,7 +68,7 @@ class Verifier:
             raise MessageTooLarge("a message down", LARGEST_ENVELOPE)
         try:
             envelope = _decoder.decode(sealed)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+        except UNREADABLE as exc:
             raise MessageMalformed("a signed message", str(exc)) from exc
         if envelope.audience != audience:
             raise SignatureInvalid("it is addressed to somebody else")

@@ -15,7 +15,7 @@ import msgspec
 
 from protocol.cards import CardId
 from protocol.decision import Binding, BlockReason, Direction, Enrolment
-from protocol.errors import MessageMalformed
+from protocol.errors import UNREADABLE, MessageMalformed
 
 LARGEST_ROW = 16 * 1024
 BLOCK_KEY_BYTES = 8
@@ -73,7 +73,7 @@ def unpack_rows(table: Table, packed: bytes) -> list[Row]:
         return _unpack_blocks(packed)
     try:
         rows = _rows.decode(packed)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+    except UNREADABLE as exc:
         raise MessageMalformed(f"rows of table {table}", str(exc)) from exc
     for key, value in rows:
         _check_row(table, key, value)
@@ -95,7 +95,7 @@ def unpack_keys(table: Table, packed: bytes) -> list[bytes]:
         return [packed[at : at + BLOCK_KEY_BYTES] for at in range(0, len(packed), BLOCK_KEY_BYTES)]
     try:
         return _keys.decode(packed)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+    except UNREADABLE as exc:
         raise MessageMalformed(f"drops of table {table}", str(exc)) from exc
 
 
@@ -115,7 +115,7 @@ def decode_binding(raw: bytes) -> Binding:
             time.fromisoformat(binding.reset)
         for day in binding.holidays:
             date.fromisoformat(day)
-    except (msgspec.MsgspecError, ValueError, ZoneInfoNotFoundError, OSError) as exc:
+    except (*UNREADABLE, ValueError, ZoneInfoNotFoundError, OSError) as exc:
         raise MessageMalformed("a binding", str(exc)) from exc
     return binding
 
@@ -124,7 +124,7 @@ def decode_enrolment(raw: bytes) -> Enrolment:
     """Read a roster row. Raises MessageMalformed."""
     try:
         return _enrolment.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+    except UNREADABLE as exc:
         raise MessageMalformed("an enrolment", str(exc)) from exc
 
 
@@ -132,7 +132,7 @@ def decode_presence(raw: bytes) -> Presence:
     """Read a row of presence. Raises MessageMalformed."""
     try:
         return _presence.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+    except UNREADABLE as exc:
         raise MessageMalformed("a presence", str(exc)) from exc
 
 
