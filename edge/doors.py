@@ -18,10 +18,16 @@ RETRY: Final = 0.5
 
 
 class DoorState(StrEnum):
-    """What a relay lock is. Stored in the ledger: never rename a value."""
+    """How a door is, as far as its lock and its sensors tell. Stored in the ledger: never rename a value."""
 
     LOCKED = "locked"
+    UNLOCKING = "unlocking"
     UNLOCKED = "unlocked"
+    OPEN = "open"
+    LOCKING = "locking"
+    HELD_OPEN = "held_open"
+    FORCED = "forced"
+    JAMMED = "jammed"
 
 
 class Closing(StrEnum):
@@ -65,8 +71,11 @@ class Door:
         """Locked or unlocked, as far as the terminal drives it: a relay has no bolt to ask."""
         return self._state
 
-    def open(self, cause: str) -> None:
-        """Unlock for the access time from now. Raises DoorUnguarded when the guard cannot be armed."""
+    def open(self, cause: str, long: bool = False) -> None:
+        """Unlock for the access time from now, `long` for people who need more of it.
+
+        Raises DoorUnguarded when the guard cannot be armed, PinFailed.
+        """
         if not self._guard.arm(self._access_seconds + GUARD_MARGIN):
             raise DoorUnguarded(self.name)
         if self._closing is not None:
