@@ -30,12 +30,15 @@ from edge.readers import Reader
 from edge.readers.simulated import SimulatedReader
 from edge.report import Report, condition
 from edge.requests import Requests
+from edge.resting import Resting
 from edge.settings import ReaderSettings, Settings
 from edge.sightings import Sightings
 from edge.signals import Signals
 from edge.supervise import Heart, ServiceState, exit_on_bugs, exit_on_bugs_in_threads, keep
 from edge.tables import Tables
 from edge.terminal import Terminal
+from edge.timekeeping import Timekeeping, remembered
+from edge.tls import begins
 from edge.version import software
 from protocol.decision import LONGEST_PASS
 
@@ -53,6 +56,7 @@ class Parts:
     link: Link
     local: LocalSocket
     report: Report
+    timekeeping: Timekeeping
 
 
 def run(settings: Settings, environment: Mapping[str, str], *, simulate: bool) -> int:
@@ -84,6 +88,7 @@ async def _run(settings: Settings, environment: Mapping[str, str], simulate: boo
             beside = [
                 tasks.create_task(keep("link", parts.link.run, asyncio.sleep)),
                 tasks.create_task(keep("local socket", parts.local.run, asyncio.sleep)),
+                tasks.create_task(keep("clock", parts.timekeeping.run, asyncio.sleep)),
             ]
             status = await stopping
             service.say("STOPPING=1")
@@ -101,12 +106,13 @@ def _build(settings: Settings, simulate: bool, loop: asyncio.AbstractEventLoop, 
     pins = _pins(settings, state, simulate)  # before all else: from here on every line is inactive
     stack.callback(pins.close)
 
-    clock = SystemClock()
+    certified, battery = begins(settings.link.certificate), settings.terminal.battery_clock
+    clock = SystemClock(remembered(state / "ledger.db", battery=battery, certified=certified))
     ledger = Ledger.open(state / "ledger.db", settings.terminal.id, clock)
     stack.callback(ledger.close)
     tables = Tables.open(state / "tables.db")
     stack.callback(tables.close)
-    movements = Movements(ledger.taps_since(clock.read().utc - LONGEST_PASS))
+    movements = Movements(ledger.taps_since(clock.floor - LONGEST_PASS))
 
     readers = [_reader(each) for each in settings.readers]
     doors: dict[str, Door] = {}
@@ -116,6 +122,7 @@ def _build(settings: Settings, simulate: bool, loop: asyncio.AbstractEventLoop, 
 
     signals = Signals(pins, loop)
     stack.callback(signals.stop)
+    resting = Resting(signals)
     door_log = DoorLog(clock, ledger, link.wake)
     for each in settings.doors:
         doors[each.name] = Door(each.name, pins[lock(each.name)], each.access_seconds, loop, door_log.note)
@@ -124,13 +131,14 @@ def _build(settings: Settings, simulate: bool, loop: asyncio.AbstractEventLoop, 
     guard: RepeatGuard[Answer] = RepeatGuard(settings.terminal.repeat_seconds)
     ways = {each.name: each.direction for each in settings.readers}
     terminal = Terminal(clock, ledger, tables, movements, guard, signals, doors, ways, link.is_online, link.wake)
-    sightings = Sightings(loop, terminal, signals, tables, link.changed)
+    sightings = Sightings(loop, terminal, signals, resting, tables, link.changed)
     sightings.rest()
     tables.on_change = sightings.tables_changed
     report = Report(software(), settings.link, clock, outbox, tables, link, readers, doors, signals, pins)
     requests = Requests(report, sightings, _tappable(readers) if simulate else None)
     local = LocalSocket(_folder(settings.terminal.runtime_dir) / FILE_NAME, requests.respond)
-    return Parts(readers, sightings, link, local, report)
+    timekeeping = Timekeeping(clock, ledger, resting.hold, link.wake)
+    return Parts(readers, sightings, link, local, report, timekeeping)
 
 
 @contextmanager

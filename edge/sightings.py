@@ -1,4 +1,4 @@
-"""Takes what the readers report into the loop, has each sighting answered, and says what the lights show meanwhile."""
+"""Takes what the readers report into the loop, has each sighting answered, and says when a part of that fails."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,6 +9,7 @@ import structlog
 from edge.answers import Answer
 from edge.events import Event
 from edge.readers import CardSeen, CardUnread, ReaderBack, ReaderLost, Sighting
+from edge.resting import Resting
 from edge.signals import Pattern, Signals
 from edge.tables import Tables
 from edge.terminal import Terminal
@@ -25,16 +26,17 @@ class Sightings:
         loop: asyncio.AbstractEventLoop,
         terminal: Terminal,
         signals: Signals,
+        resting: Resting,
         tables: Tables,
         readers_changed: Callable[[], None],
     ) -> None:
         self._loop = loop
         self._terminal = terminal
         self._signals = signals
+        self._resting = resting
         self._tables = tables
         self._readers_changed = readers_changed
         self._lost: set[str] = set()
-        self._ledger_works = True
         self._awaited: dict[CardSeen, asyncio.Future[Answer]] = {}
 
     def hand_over(self, sighting: Sighting) -> None:
@@ -50,7 +52,7 @@ class Sightings:
         match sighting:
             case CardSeen():
                 answer = self._terminal.tap(sighting)
-                self._ledger_works = answer.seq is not None
+                self._resting.hold(Pattern.LEDGER_FAULT, answer.seq is None)
                 if (awaited := self._awaited.pop(sighting, None)) is not None and not awaited.done():
                     awaited.set_result(answer)
             case CardUnread(reader, why):
@@ -78,13 +80,6 @@ class Sightings:
         self.rest()
 
     def rest(self) -> None:
-        """Show what holds when nobody taps: the worst that is wrong, or that all is ready."""
-        self._signals.rest(self.resting())
-
-    def resting(self) -> Pattern:
-        """The worst that is wrong now."""
-        if not self._ledger_works:
-            return Pattern.LEDGER_FAULT
-        if self._tables.binding is None:
-            return Pattern.UNBOUND
-        return Pattern.READER_FAULT if self._lost else Pattern.READY
+        """Show what holds when nobody taps, as far as readers and binding decide it."""
+        self._resting.hold(Pattern.UNBOUND, self._tables.binding is None)
+        self._resting.hold(Pattern.READER_FAULT, bool(self._lost))

@@ -1,104 +1,13 @@
 """Shows people what the terminal answered and how it is: patterns of two lights and a buzzer."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Final, Protocol
+from typing import Protocol
 
+from edge.patterns import PATTERNS, Pattern, Step
 from edge.scheduler import Scheduler, Timer
 
+__all__ = ["PATTERNS", "Outputs", "Pattern", "Signals"]
 
-class Pattern(StrEnum):
-    """What can be shown; what each looks like stands in PATTERNS."""
-
-    READY = "ready"
-    ADMITTED_IN = "admitted_in"
-    ADMITTED_OUT = "admitted_out"
-    ADMITTED_WITHOUT_PERSON = "admitted_without_person"
-    RECORDED_IN_OFFLINE = "recorded_in_offline"
-    RECORDED_OUT_OFFLINE = "recorded_out_offline"
-    RECORDED_WITHOUT_PERSON_OFFLINE = "recorded_without_person_offline"
-    BLOCKED = "blocked"
-    NOT_ENROLLED = "not_enrolled"
-    PROJECT_ENDED = "project_ended"
-    UNBOUND = "unbound"
-    UNREAD = "unread"
-    READER_FAULT = "reader_fault"
-    LEDGER_FAULT = "ledger_fault"
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Which outputs are on, for how many milliseconds."""
-
-    ms: int
-    red: bool = False
-    green: bool = False
-    buzzer: bool = False
-
-    @property
-    def is_lit(self) -> bool:
-        """Says whether any light is on: what somebody who cannot tell the colours apart sees."""
-        return self.red or self.green
-
-
-@dataclass(frozen=True, slots=True)
-class Sequence:
-    """A pattern: in words for the guides, its steps, and how often they are played when it answers a tap.
-
-    At rest a pattern is played for ever, and the buzzer stays silent.
-    """
-
-    words: str
-    steps: tuple[Step, ...]
-    times: int = 1
-
-
-def _green(ms: int, *, buzzer: bool = False) -> Step:
-    return Step(ms, green=True, buzzer=buzzer)
-
-
-def _red(ms: int, *, buzzer: bool = False) -> Step:
-    return Step(ms, red=True, buzzer=buzzer)
-
-
-def _dark(ms: int) -> Step:
-    return Step(ms)
-
-
-SHORT: Final = 120
-LONG: Final = 600
-PAUSE: Final = 450
-
-_IN: Final = (_green(SHORT, buzzer=True), _green(LONG * 2 - SHORT), _dark(SHORT))
-_OUT: Final = (_green(SHORT, buzzer=True), _green(LONG - SHORT), _dark(SHORT)) * 2
-_WITHOUT_PERSON: Final = (_green(LONG, buzzer=True), _dark(SHORT), _green(SHORT, buzzer=True), _dark(SHORT))
-_OFFLINE: Final = (_dark(PAUSE), _green(SHORT), _dark(SHORT), _green(SHORT), _dark(SHORT))
-_SHORT_RED: Final = (_red(SHORT, buzzer=True), _dark(SHORT))
-_LONG_RED: Final = (_red(LONG, buzzer=True), _dark(SHORT))
-
-PATTERNS: Final[Mapping[Pattern, Sequence]] = {
-    Pattern.READY: Sequence("dark", (_dark(0),)),
-    Pattern.ADMITTED_IN: Sequence("green: one long, one beep", _IN),
-    Pattern.ADMITTED_OUT: Sequence("green: two long, two beeps", _OUT),
-    Pattern.ADMITTED_WITHOUT_PERSON: Sequence("green: one long and one short, with the buzzer", _WITHOUT_PERSON),
-    Pattern.RECORDED_IN_OFFLINE: Sequence("green: one long, a pause, two short; one beep", _IN + _OFFLINE),
-    Pattern.RECORDED_OUT_OFFLINE: Sequence("green: two long, a pause, two short; two beeps", _OUT + _OFFLINE),
-    Pattern.RECORDED_WITHOUT_PERSON_OFFLINE: Sequence(
-        "green: one long and one short, with the buzzer, a pause, two short", _WITHOUT_PERSON + _OFFLINE
-    ),
-    Pattern.BLOCKED: Sequence("red: six short, with the buzzer", _SHORT_RED * 6),
-    Pattern.NOT_ENROLLED: Sequence("red: one short and one long, with the buzzer", _SHORT_RED + _LONG_RED),
-    Pattern.PROJECT_ENDED: Sequence("red: three long, with the buzzer", _LONG_RED * 3),
-    Pattern.UNBOUND: Sequence("red: blinks evenly, half a second on and half a second off", (_red(500), _dark(500)), 3),
-    Pattern.UNREAD: Sequence("red: two short, with the buzzer", _SHORT_RED * 2),
-    Pattern.READER_FAULT: Sequence("red: one short every two seconds", (_red(SHORT), _dark(2000 - SHORT)), 2),
-    Pattern.LEDGER_FAULT: Sequence(
-        "red: steady, but for a blink each second; the buzzer when it answers a tap",
-        (_red(1000 - SHORT, buzzer=True), _dark(SHORT)),
-        2,
-    ),
-}
+DARK = Step(0)
 
 
 class Outputs(Protocol):
@@ -144,7 +53,7 @@ class Signals:
     def stop(self) -> None:
         """Turn everything off and show nothing more."""
         self._cancel()
-        self._set(_dark(0))
+        self._set(DARK)
 
     def _begin(self, steps: tuple[Step, ...], times: int) -> None:
         self._cancel()
@@ -179,7 +88,7 @@ class Signals:
     def _set(self, step: Step) -> None:
         self._turn("green", step.green)
         self._turn("red", step.red)
-        self._turn("buzzer", step.buzzer and self._answer is not None)
+        self._turn("buzzer", step.buzzer and (self._answer is not None or PATTERNS[self.shown].sounds_at_rest))
 
     def _turn(self, name: str, on: bool) -> None:
         if self._on[name] is not on:

@@ -20,6 +20,7 @@ from edge.movements import Movements
 from edge.pins import Line, Pins
 from edge.readers import CardSeen
 from edge.settings import SignalSettings
+from edge.resting import Resting
 from edge.sightings import Sightings
 from edge.signals import Signals
 from edge.tables import Effect, Tables
@@ -151,8 +152,8 @@ class Gate:
 
 @contextmanager
 def gate(folder: Path, thread: LoopThread, *, stamped: bool = False) -> Iterator[Gate]:
-    """A bound terminal with a roster and an empty blocklist, its state in `folder`."""
-    folder.mkdir()
+    """A bound terminal, its state in `folder`; a new one has a roster, and a blocklist that holds nobody."""
+    folder.mkdir(exist_ok=True)
     parts = ExitStack()
     try:
         yield thread.call(lambda: _build(folder, thread, parts, stamped))
@@ -172,7 +173,8 @@ def _build(folder: Path, thread: LoopThread, parts: ExitStack, stamped: bool) ->
     parts.callback(ledger.close)
     tables = Tables.open(folder / "tables.db")
     parts.callback(tables.close)
-    furnish(tables, cards(ENROLLED))
+    if tables.binding is None:
+        furnish(tables, cards(ENROLLED))
     movements = Movements(ledger.taps_since(clock.read().utc - LONGEST_PASS))
     watch = GreenWatch(pins, stamps)
     signals = Signals(watch, thread.loop)
@@ -181,7 +183,7 @@ def _build(folder: Path, thread: LoopThread, parts: ExitStack, stamped: bool) ->
     parts.callback(door.stop)
     ways, guard = {READER: ReaderDirection.TOGGLE}, RepeatGuard[Answer](3.0)
     terminal = Terminal(clock, ledger, tables, movements, guard, signals, {DOOR: door}, ways, _online, _nobody)
-    sightings = Sightings(thread.loop, terminal, signals, tables, _nobody)
+    sightings = Sightings(thread.loop, terminal, signals, Resting(signals), tables, _nobody)
     sightings.rest()
     return Gate(thread, stamps, clock, ledger, tables, signals, watch, sightings)
 

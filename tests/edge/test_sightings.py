@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from edge.answers import Answer
 from edge.readers import CardSeen, CardUnread, ReaderBack, ReaderLost
+from edge.resting import Resting
 from edge.sightings import Sightings
 from edge.signals import Pattern
 from tests.support.gate import ANNA, Gate, gate
@@ -19,13 +20,18 @@ from tests.support.gate import ANNA, Gate, gate
 T = TypeVar("T")
 
 
+def at(site: Gate) -> Sightings:
+    """What takes the sightings of a gate into the running loop."""
+    loop, signals = asyncio.get_running_loop(), site.terminal.signals
+    return Sightings(loop, site.terminal, signals, Resting(signals), site.tables, site.link.wake)
+
+
 def watching(folder: Path, watch: Callable[[Gate, Sightings], T]) -> T:
     """What `watch` finds, at a gate whose sightings come through a real loop."""
 
     async def visit() -> T:
-        loop = asyncio.get_running_loop()
         with gate(folder) as site:
-            sightings = Sightings(loop, site.terminal, site.terminal.signals, site.tables, site.link.wake)
+            sightings = at(site)
             sightings.rest()
             return watch(site, sightings)
 
@@ -34,9 +40,8 @@ def watching(folder: Path, watch: Callable[[Gate, Sightings], T]) -> T:
 
 def test_a_sighting_from_another_thread_is_answered_in_the_loop(tmp_path: Path) -> None:
     async def visit() -> tuple[Answer, list[str]]:
-        loop = asyncio.get_running_loop()
         with gate(tmp_path) as site:
-            sightings = Sightings(loop, site.terminal, site.terminal.signals, site.tables, site.link.wake)
+            sightings = at(site)
             awaited = sightings.answer_to(CardSeen(ANNA, "in"))
             reader = threading.Thread(target=sightings.hand_over, args=[CardSeen(ANNA, "in")])
             reader.start()
@@ -102,9 +107,11 @@ def test_a_failed_ledger_is_shown_until_a_tap_is_on_disk_again(tmp_path: Path) -
         with closing(sqlite3.connect(site.folder / "ledger.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             sightings.take(CardSeen(ANNA, "in"))
-        failed = sightings.resting()
+        site.loop.advance(4)
+        failed = site.terminal.signals.shown
         sightings.take(CardSeen(ANNA, "in"))
-        return [failed, sightings.resting()]
+        site.loop.advance(4)
+        return [failed, site.terminal.signals.shown]
 
     assert watching(tmp_path, watch) == [Pattern.LEDGER_FAULT, Pattern.READY]
 
@@ -113,9 +120,8 @@ def test_a_card_refused_a_moment_ago_is_admitted_as_soon_as_the_terminal_is_boun
     """Nobody has to wait for the double-read guard after the reason for the refusal is gone."""
 
     async def visit() -> list[Answer]:
-        loop = asyncio.get_running_loop()
         with gate(tmp_path) as site:
-            sightings = Sightings(loop, site.terminal, site.terminal.signals, site.tables, site.link.wake)
+            sightings = at(site)
             site.tables.on_change = sightings.tables_changed
             answers = []
             for bind_first in (False, True):
