@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from edge.local import FILE_NAME, Answer, AskStatus, AskTap, Request, ask
 from edge.settings import Settings
 from protocol.cards import CardId
+from protocol.clock import ClockQuality
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -77,7 +78,7 @@ def _status_lines(answer: Answer) -> list[tuple[str, str, str | None]]:
         _binding_line(binding),
         ("link", f"{'online' if link['online'] else 'offline'} to {link['broker']}", GOOD if link["online"] else BAD),
         ("unsent", _queue_words(queue), GOOD if not queue["depth"] else UNSURE),
-        ("clock", f"{clock['utc']} ({clock['quality']})", GOOD if clock["quality"] == "synchronised" else UNSURE),
+        _clock_line(clock),
     ]
     for name, is_there in answer["readers"].items():
         lines.append((f"reader {name}", "there" if is_there else "lost", GOOD if is_there else BAD))
@@ -87,6 +88,17 @@ def _status_lines(answer: Answer) -> list[tuple[str, str, str | None]]:
     lines.append(("ledger", f"{ledger['last_seq']} entries, {ledger['receipted']} of them receipted", None))
     lines.append(("", f"{ledger['id']} ends in {ledger['last_hash'][:16]}…", "dim"))
     return lines
+
+
+def _clock_line(clock: dict[str, Any]) -> tuple[str, str, str | None]:
+    words = f"{clock['utc']} ({clock['quality']})"
+    match clock["quality"]:
+        case ClockQuality.SYNCHRONISED:
+            return ("clock", words, GOOD)
+        case ClockQuality.UNTRUSTED:
+            return ("clock", f"{words}; it was last right at {clock['floor']}, see docs/clock.md", BAD)
+        case _:
+            return ("clock", words, UNSURE)
 
 
 def _binding_line(binding: dict[str, Any] | None) -> tuple[str, str, str | None]:

@@ -18,6 +18,10 @@ class Event(StrEnum):
     SIGNAL_FAILED = "signal.failed"
     DOOR_FAILED = "door.failed"
 
+    CLOCK_DOUBTED = "clock.doubted"
+    CLOCK_TRUSTED = "clock.trusted"
+    CLOCK_SET = "clock.set"
+
     READER_LOST = "reader.lost"
     READER_RETURNED = "reader.returned"
 

@@ -19,11 +19,12 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 from edge.clock import Clock
 from edge.conversation import Condition, Conversation
 from edge.downlink import pinned_keys
-from edge.errors import BrokerRefused, BrokerUnreachable, ConnectionLost, LinkFault, LinkUnprepared
+from edge.errors import BrokerRefused, BrokerUnreachable, ConnectionLost, LinkFault
 from edge.events import Event
 from edge.outbox import Outbox
 from edge.settings import LinkSettings
 from edge.tables import Tables
+from edge.tls import tls_context
 from protocol.errors import TerminalId
 from protocol.messages import Entries, Pull, Status, pack_up
 from protocol.topics import EVERY_ALL, Up, every_down, up
@@ -55,6 +56,7 @@ class Link:
     ) -> None:
         self._settings = settings
         self._terminal = terminal
+        self._clock = clock
         self._conversation = Conversation(terminal, clock, outbox, tables, condition)
         self._stands = False
 
@@ -85,7 +87,8 @@ class Link:
         """One connection, from the first packet to its loss. Raises LinkFault, always."""
         conversation, verifier = self._conversation, pinned_keys(self._settings)
         conversation.nonce = secrets.token_bytes(8)
-        connection = Connection(self._settings, self._terminal, conversation.status(online=False))
+        context = tls_context(self._settings, self._clock)
+        connection = Connection(self._settings, self._terminal, context, conversation.status(online=False))
         try:
             await connection.open(lambda topic, sealed: conversation.arrived(topic, sealed, connection, verifier))
             retrying.attempt_number = 1  # it stood: should it fall, the first pause is a short one again
@@ -103,7 +106,7 @@ class Link:
 class Connection:
     """One connection to the broker: paho's thread on the far side, our loop on the near one."""
 
-    def __init__(self, settings: LinkSettings, terminal: TerminalId, will: Status) -> None:
+    def __init__(self, settings: LinkSettings, terminal: TerminalId, context: ssl.SSLContext, will: Status) -> None:
         self._settings = settings
         self._terminal = terminal
         self._loop = asyncio.get_running_loop()
@@ -113,7 +116,7 @@ class Connection:
         self._ended: asyncio.Future[str] = self._loop.create_future()
         client = Client(CallbackAPIVersion.VERSION2, terminal, True, protocol=MQTTv311, reconnect_on_failure=False)
         client.connect_timeout = CONNECT_WITHIN
-        client.tls_set_context(_tls(settings))
+        client.tls_set_context(context)
         client.will_set(up(terminal, Up.STATUS), pack_up(will), qos=1, retain=True)
         self._client = client
 
@@ -178,31 +181,6 @@ class Connection:
     def _soon(self, callback: Callable[..., None], *values: object) -> None:
         with suppress(RuntimeError):  # the loop is closed: the program has ended, and nobody is left to be told
             self._loop.call_soon_threadsafe(callback, *values)
-
-
-class _TidySocket(ssl.SSLSocket):
-    """paho leaves the socket of a handshake that failed lying about; this one closes itself."""
-
-    def do_handshake(self, block: bool = False) -> None:
-        """As in ssl, where only the end differs."""
-        try:
-            super().do_handshake(block)
-        except OSError:
-            self.close()
-            raise
-
-
-def _tls(settings: LinkSettings) -> ssl.SSLContext:
-    """The broker is always verified, by its authority and its name. Raises LinkUnprepared."""
-    try:
-        context = ssl.create_default_context(cafile=settings.ca)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(settings.certificate, settings.key)
-        context.sslsocket_class = _TidySocket
-    except (OSError, ValueError) as exc:
-        files = f"{settings.ca}, {settings.certificate} and {settings.key}"
-        raise LinkUnprepared(f"{exc} (one of {files})") from exc
-    return context
 
 
 def _tune(opened: object) -> None:

@@ -50,7 +50,7 @@ class Report:
             "binding": self._binding(),
             "link": {"online": self.link.is_online(), "broker": f"{self.broker.host}:{self.broker.port}"},
             "queue": {"depth": self.outbox.depth, "oldest_unsent": None if oldest is None else _moment(oldest)},
-            "clock": {"utc": _moment(now.utc), "quality": now.quality},
+            "clock": {"utc": _moment(now.utc), "quality": now.quality, "floor": _moment(self.clock.floor)},
             "readers": parts.readers,
             "doors": parts.doors,
             "lights": {"shown": self.signals.shown, **{name: self.pins[name].is_on for name in LIGHTS}},

@@ -31,6 +31,9 @@ class TerminalSettings:
     repeat_seconds: Annotated[
         float, Meta(ge=0, le=60, description="how long the same card at the same reader counts as the same tap")
     ] = 3.0
+    battery_clock: Annotated[
+        bool, Meta(description="a clock with a battery keeps the time while the power is off (docs/clock.md)")
+    ] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,6 +60,7 @@ def settings(terminal: DemoTerminal, folders: Folders, credentials: Credentials,
 id = "{terminal.id}"
 state_dir = "{folders.state}"
 runtime_dir = "{folders.runtime}"
+battery_clock = true
 
 [link]
 host = "127.0.0.1"

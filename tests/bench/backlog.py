@@ -11,6 +11,7 @@ from typing import Any, Final
 from cloud.sync.decoding import Columns, RefusedBecause, columns_of
 from cloud.sync.rows import COLUMNS
 from edge.clock import SystemClock
+from edge.clock_trust import Trust
 from edge.ledger import Ledger
 from edge.ledger_schema import MIGRATIONS
 from edge.storage import open_file
@@ -44,7 +45,16 @@ class Backlog:
             dict(
                 zip(
                     COLUMNS,
-                    (customer, terminal, self.ledger, seq, *links, payload, received_at, *_columns(payload)),
+                    (
+                        customer,
+                        terminal,
+                        self.ledger,
+                        seq,
+                        *links,
+                        payload,
+                        received_at,
+                        *_columns(payload, received_at),
+                    ),
                     strict=True,
                 )
             )
@@ -54,7 +64,7 @@ class Backlog:
 
 def write_backlog(path: Path, terminal: TerminalId, count: int) -> Backlog:
     """Begin a ledger and put so many taps of the last weeks into it, in one transaction."""
-    clock = SystemClock()
+    clock = SystemClock(Trust(battery=True))
     with closing(Ledger.open(path, terminal, clock)) as ledger:
         identity, first, previous = ledger.id, ledger.last_seq + 1, ledger.last_hash
     payloads = _taps(clock.read().utc, count)
@@ -99,8 +109,8 @@ def _tap(at: int, boot: bytes, chance: Random) -> Tap:
     )
 
 
-def _columns(payload: bytes) -> Columns:
-    columns = columns_of(payload)
+def _columns(payload: bytes, received_at: int) -> Columns:
+    columns = columns_of(payload, received_at)
     if isinstance(columns, RefusedBecause):
         raise TypeError(f"a tap of the backlog is refused: {columns}")
     return columns

@@ -12,6 +12,7 @@ from typing import Final
 
 from edge.answers import Answer
 from edge.clock import SystemClock
+from edge.clock_trust import Trust
 from edge.door_log import DoorLog
 from edge.doors import Door
 from edge.guard import RepeatGuard
@@ -19,8 +20,8 @@ from edge.ledger import Ledger
 from edge.movements import Movements
 from edge.pins import Line, Pins
 from edge.readers import CardSeen
-from edge.settings import SignalSettings
 from edge.resting import Resting
+from edge.settings import SignalSettings
 from edge.sightings import Sightings
 from edge.signals import Signals
 from edge.tables import Effect, Tables
@@ -87,7 +88,7 @@ class StampedClock(SystemClock):
     """The machine's clocks; the terminal looks at them first when it begins and last when it has decided."""
 
     def __init__(self, stamps: Stamps) -> None:
-        super().__init__()
+        super().__init__(Trust(battery=True))
         self._stamps = stamps
         self._looks = 0
 
@@ -168,7 +169,7 @@ def _build(folder: Path, thread: LoopThread, parts: ExitStack, stamped: bool) ->
     pins = Pins.simulated(lines, folder / "pins.log")
     parts.callback(pins.close)
     stamps = Stamps()
-    clock = StampedClock(stamps) if stamped else SystemClock()
+    clock = StampedClock(stamps) if stamped else SystemClock(Trust(battery=True))
     ledger = (StampedLedger if stamped else Ledger).open(folder / "ledger.db", TERMINAL, clock)
     parts.callback(ledger.close)
     tables = Tables.open(folder / "tables.db")

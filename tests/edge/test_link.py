@@ -21,6 +21,7 @@ from edge.link import Connection, Link
 from edge.outbox import Outbox
 from edge.settings import LinkSettings
 from edge.tables import Tables
+from edge.tls import tls_context
 from protocol.cards import CardId
 from protocol.decision import BlockReason, Enrolment
 from protocol.errors import TerminalId
@@ -243,7 +244,7 @@ def test_the_status_is_kept_for_whoever_comes_later_and_says_goodbye(wire: Wire)
 def test_a_terminal_that_falls_silent_is_said_to_be_offline_by_its_will(wire: Wire) -> None:
     async def tell() -> None:
         will = msgspec.structs.replace(wire.link._conversation.status(online=False), nonce=b"will")
-        connection = Connection(wire.settings, TERMINAL, will)
+        connection = Connection(wire.settings, TERMINAL, tls_context(wire.settings, HandClock()), will)
         await connection.open(lambda _topic, _sealed: None)
         cable = connection._client.socket()
         assert isinstance(cable, socket.socket)

@@ -47,6 +47,10 @@ class HandClock:
     def read(self) -> ClockReading:
         return ClockReading(self.utc, self.quality, b"b" * 16, self.monotonic)
 
+    @property
+    def floor(self) -> int:
+        return self.utc
+
     def pass_by(self, seconds: float) -> None:
         """Let time go on."""
         self.utc += int(seconds * 1_000_000)

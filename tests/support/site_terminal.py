@@ -34,6 +34,7 @@ _SETTINGS: Final = """
 id = "{plan.id}"
 state_dir = "{state}"
 runtime_dir = "{runtime}"
+battery_clock = true
 
 [link]
 host = "127.0.0.1"

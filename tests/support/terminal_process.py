@@ -25,6 +25,7 @@ SETTINGS: Final = f"""
 id = "{TERMINAL}"
 state_dir = "state"
 runtime_dir = "run"
+battery_clock = true
 
 [link]
 host = "127.0.0.1"
