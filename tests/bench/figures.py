@@ -12,15 +12,15 @@ AT_LEAST: Final = "at least"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a ratio must keep: a bound, on which side of it, and what we would like to reach."""
+    """What a ratio, or a figure that has none, must keep: a bound, on which side of it, and what we would like."""
 
     bound: float
     side: str = AT_MOST
     aim: float | None = None
 
-    def is_met(self, ratio: float) -> bool:
-        """Says whether a ratio keeps the bound."""
-        return ratio <= self.bound if self.side == AT_MOST else ratio >= self.bound
+    def is_met(self, value: float) -> bool:
+        """Says whether a ratio or figure keeps the bound."""
+        return value <= self.bound if self.side == AT_MOST else value >= self.bound
 
     @property
     def words(self) -> str:
@@ -48,7 +48,9 @@ class Figure:
     @property
     def is_met(self) -> bool | None:
         """Whether the target is met; None where there is none."""
-        return None if self.target is None or self.ratio is None else self.target.is_met(self.ratio)
+        if self.target is None:
+            return None
+        return self.target.is_met(self.measured if self.ratio is None else self.ratio)
 
     def as_json(self) -> dict[str, Any]:
         """For build/bench/latest.json."""
