@@ -28,5 +28,6 @@ class Event(StrEnum):
     BATCH_GAPPED = "batch.gapped"
     BATCH_FORKED = "batch.forked"
     ENTRY_REFUSED = "entry.refused"
+    ENTRY_UNHEEDED = "entry.unheeded"
     TABLE_PUBLISHED = "table.published"
     TABLE_OFFERED = "table.offered"

@@ -43,9 +43,12 @@ def require(database: Database) -> None:
         raise DatabaseUnmigrated(found, wanted())
 
 
-def upgrade(database: Database, told: Callable[[str], None] = lambda _line: None) -> int:
-    """Run the missing steps in one transaction, telling each; how many there were. Raises DatabaseUnmigrated."""
-    steps = _missing(held(database))
+def upgrade(database: Database, told: Callable[[str], None] = lambda _line: None, to: str = "") -> int:
+    """Run the missing steps, or those up to `to`, in one transaction, telling each; how many there were.
+
+    Raises DatabaseUnmigrated.
+    """
+    steps = _missing(held(database), to or wanted())
     if not steps:
         return 0
 
@@ -58,15 +61,15 @@ def upgrade(database: Database, told: Callable[[str], None] = lambda _line: None
             _take_turn(connection)
             config = _config()
             config.attributes.update(connection=connection, told=tell)
-            command.upgrade(config, "head")
+            command.upgrade(config, to or "head")
     except DBAPIError as exc:
         raise DatabaseUnusable(database.shown, str(exc.orig)) from exc
     return len(steps)
 
 
-def _missing(found: str | None) -> list[str]:
-    """The steps from `found` to the head; a version this program does not know is a newer program's."""
-    known = [step.revision for step in ScriptDirectory.from_config(_config()).walk_revisions()]
+def _missing(found: str | None, to: str) -> list[str]:
+    """The steps from `found` to `to`; a version this program does not know is a newer program's."""
+    known = [step.revision for step in ScriptDirectory.from_config(_config()).walk_revisions(head=to)]
     if found is None:
         return known
     if found not in known:

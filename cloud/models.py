@@ -1,7 +1,7 @@
 """All tables together, for migrations and for who needs the whole picture: importing this registers every model."""
 
 from cloud.accounts.models import Account, Session
-from cloud.attendance.models import Entry, LedgerHead, Refused
+from cloud.attendance.models import Entry, LedgerGap, LedgerHead, Refused
 from cloud.audit.models import Audit
 from cloud.blocklist.models import Block
 from cloud.customers.models import Customer
@@ -20,6 +20,7 @@ __all__ = [
     "Company",
     "Customer",
     "Entry",
+    "LedgerGap",
     "LedgerHead",
     "Model",
     "Person",

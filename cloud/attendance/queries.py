@@ -22,8 +22,11 @@ TAP: Final = "tap"
 
 
 def newest_taps(rows: Session, scope: Scope, most: int) -> list[TapLine]:
-    """The taps that happened last, newest first, whatever order they arrived in; one query."""
-    statement = scope.narrow(_taps(), Entry.customer_id).order_by(Entry.occurred_at.desc(), Entry.id.desc())
+    """The taps that happened last, newest first, whatever order they arrived in; one query.
+
+    Where a terminal's clock cannot be right, the arrival counts: no tap of 2099 stays on top for ever.
+    """
+    statement = scope.narrow(_taps(), Entry.customer_id).order_by(Entry.sorted_at.desc(), Entry.id.desc())
     return [_line(row) for row in rows.execute(statement.limit(most))]
 
 

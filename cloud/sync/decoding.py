@@ -3,6 +3,7 @@
 from enum import StrEnum
 from typing import Any, Final, assert_never
 
+from protocol.clock import ClockQuality
 from protocol.entries import DoorChange, Fact, Payload, Tap, decode_payload
 from protocol.errors import MessageFromFuture, MessageMalformed, MessageTooLarge
 
@@ -11,6 +12,9 @@ LONGEST_TEXT: Final = 200
 
 Columns = tuple[Any, ...]
 """The values of the columns from `kind` on, in the order of `cloud.sync.rows.COLUMNS`."""
+
+SUBJECT: Final = -1
+"""Where among them a fact's subject stands."""
 
 NO_TAP: Final = (None,) * 8
 """What a door's change and a fact have in the columns that only a tap fills."""
@@ -26,7 +30,7 @@ class RefusedBecause(StrEnum):
     FORK = "fork"
 
 
-def columns_of(raw: bytes) -> Columns | RefusedBecause:
+def columns_of(raw: bytes, received_at: int) -> Columns | RefusedBecause:
     """Decode once; what a database could not hold or a page not show is refused by name."""
     try:
         payload = decode_payload(raw)
@@ -38,22 +42,34 @@ def columns_of(raw: bytes) -> Columns | RefusedBecause:
         return RefusedBecause.MALFORMED
     if not (0 <= payload.occurred_at <= LATEST and 0 <= payload.registered_at <= LATEST):
         return RefusedBecause.OUT_OF_RANGE
-    return _columns(payload)
+    return _columns(payload, received_at)
 
 
-def _columns(payload: Payload) -> Columns | RefusedBecause:
+def sorted_at(payload: Payload, received_at: int) -> int:
+    """Where an entry stands among others: nothing occurred after it arrived, and a clock nobody trusts says nothing."""
+    if payload.clock_quality is ClockQuality.UNTRUSTED:
+        return received_at
+    return min(payload.occurred_at, received_at)
+
+
+def _columns(payload: Payload, received_at: int) -> Columns | RefusedBecause:
+    at = sorted_at(payload, received_at)
     match payload:
         case Tap():
-            return _tap(payload)
+            return _tap(payload, at)
         case DoorChange():
-            return "door", payload.occurred_at, payload.registered_at, payload.clock_quality.value, *NO_TAP
+            times = (payload.occurred_at, payload.registered_at, payload.clock_quality.value)
+            return "door", *times, *NO_TAP, at, None
         case Fact():
-            return "fact", payload.occurred_at, payload.registered_at, payload.clock_quality.value, *NO_TAP
+            if not is_storable(payload.subject):
+                return RefusedBecause.OUT_OF_RANGE
+            times = (payload.occurred_at, payload.registered_at, payload.clock_quality.value)
+            return "fact", *times, *NO_TAP, at, payload.subject
         case _:
             assert_never(payload)
 
 
-def _tap(tap: Tap) -> Columns | RefusedBecause:
+def _tap(tap: Tap, at: int) -> Columns | RefusedBecause:
     texts = (tap.card, tap.person, tap.company, tap.project, tap.reader)
     for text in texts:
         if text is not None and not is_storable(text):
@@ -68,6 +84,8 @@ def _tap(tap: Tap) -> Columns | RefusedBecause:
         None if direction is None else direction.value,
         tap.outcome.value,
         None if reason is None else reason.value,
+        at,
+        None,
     )
 
 

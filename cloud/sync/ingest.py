@@ -1,11 +1,12 @@
 """Takes terminals' entries in: idempotent, without gaps, several batches in one transaction, receipts only after it.
 
 A batch that continues what is held is taken; one that is held already is receipted again; one beyond a gap is answered
-with the receipt for what is held, which asks for the rest. A branch of the chain (a cloned card's) and an entry that
-cannot be read are kept aside durably with the reason: that counts as received, or the terminal could never go on.
+with the receipt for what is held, which asks for the rest, unless the terminal declared lost what is missing. A branch
+of the chain (a cloned card's) and an entry that cannot be read are kept aside durably with the reason: that counts as
+received, or the terminal could never go on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -19,8 +20,9 @@ from cloud.attendance.models import LedgerHead
 from cloud.clock import Clock, microseconds
 from cloud.database import Database
 from cloud.events import Event
+from cloud.sync import gaps
 from cloud.sync.batches import Batch
-from cloud.sync.decoding import RefusedBecause, columns_of
+from cloud.sync.decoding import SUBJECT, RefusedBecause, columns_of
 from cloud.sync.ledgers import Head, Ledgers
 from cloud.units.models import Unit
 from cloud.wakeups import Topic, announce
@@ -134,37 +136,43 @@ class _Taking:
         if entries.first > head.upto + 1:
             if ledgers.is_fork_at(batch.key, entries.first - 1, entries.previous):
                 return self._keep_aside(ledgers, batch)
-            return _answer(batch, Outcome.GAP, head.upto, head.hash)
-        if not _is_continued(ledgers, batch, head):
+            if not ledgers.gaps.cover(batch.key, head.upto + 1, entries.first - 1):
+                return _answer(batch, Outcome.GAP, head.upto, head.hash)
+            head.begin_again(entries.first - 1, entries.previous)
+        found = ledgers.lost_of(batch) if entries.first <= head.upto else []
+        if not (ledgers.belongs(batch) if found else _is_continued(ledgers, batch, head)):
             return self._keep_aside(ledgers, batch)
-        if entries.last <= head.upto:
+        self._append(ledgers, batch, customer, found)
+        if _goes_on(batch, head):
+            self._append(ledgers, batch, customer, range(head.upto + 1, entries.last + 1))
+        elif not found:
             return _answer(batch, Outcome.DUPLICATE, head.upto, head.hash)
-        self._append(ledgers, batch, customer)
         return _answer(batch, Outcome.TAKEN, head.upto, head.hash)
 
-    def _append(self, ledgers: Ledgers, batch: Batch, customer: str) -> None:
-        """The entries beyond the head become rows; one that cannot be read is kept aside in its place."""
+    def _append(self, ledgers: Ledgers, batch: Batch, customer: str, seqs: Iterable[int]) -> None:
+        """These entries become rows; one that cannot be read is kept aside in its place."""
         head = ledgers.heads[batch.key]
-        held = head.upto - batch.entries.first + 1
+        first, payloads = batch.entries.first, batch.entries.payloads
         terminal, ledger = batch.key
         now = self._now
-        for seq, payload in enumerate(batch.entries.payloads[held:], head.upto + 1):
-            digest, chain_hash = batch.chained[seq - batch.entries.first]
-            columns = columns_of(payload)
+        for seq in seqs:
+            link, payload = batch.link_at(seq), payloads[seq - first]
+            columns = columns_of(payload, now)
             if isinstance(columns, RefusedBecause):
                 ledgers.refused.append(self._refused(batch, seq, columns))
                 log.warning(Event.ENTRY_REFUSED, terminal=terminal, ledger=ledger.hex(), seq=seq, why=columns)
             else:
-                row = (customer, terminal, ledger, seq, digest, chain_hash, payload, now, *columns)
-                ledgers.entries.append(row)
-            head.advance(seq, chain_hash)
+                ledgers.entries.append((customer, terminal, ledger, seq, *link, payload, now, *columns))
+                if columns[SUBJECT] == gaps.SUBJECT:
+                    ledgers.gaps.declare(batch.key, seq, payload)
+            head.add(seq, link)
 
     def _keep_aside(self, ledgers: Ledgers, batch: Batch) -> Answer:
         """Another branch: what differs from the chain we hold is kept, and receipted by the branch's own hash."""
         entries = batch.entries
-        held = ledgers.hashes(batch.key, entries.first, entries.last)
+        held = ledgers.links(batch.key, entries.first, entries.last)
         for seq in range(entries.first, entries.last + 1):
-            if held.get(seq) != batch.hash_at(seq):
+            if held.get(seq) != batch.link_at(seq):
                 ledgers.refused.append(self._refused(batch, seq, RefusedBecause.FORK))
         return _answer(batch, Outcome.FORK, entries.last, entries.last_hash)
 
@@ -187,7 +195,15 @@ def _is_continued(ledgers: Ledgers, batch: Batch, head: Head) -> bool:
         return entries.previous == head.hash
     if entries.last >= head.upto:
         return batch.hash_at(head.upto) == head.hash
-    return ledgers.hashes(batch.key, entries.last, entries.last).get(entries.last) == entries.last_hash
+    return ledgers.links(batch.key, entries.last, entries.last).get(entries.last) == batch.link_at(entries.last)
+
+
+def _goes_on(batch: Batch, head: Head) -> bool:
+    """Says whether the batch, which lies on the chain we hold, has entries beyond the head that continue it."""
+    first, last = batch.entries.first, batch.entries.last
+    if last <= head.upto:
+        return False
+    return (batch.entries.previous if first == head.upto + 1 else batch.hash_at(head.upto)) == head.hash
 
 
 def _answer(batch: Batch, outcome: Outcome, upto: int, chain_hash: bytes) -> Answer:

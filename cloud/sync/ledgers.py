@@ -9,25 +9,31 @@ from sqlalchemy.orm import Session
 
 from cloud.attendance.models import Entry, LedgerHead, Refused
 from cloud.database import insert_into
-from cloud.sync.batches import LedgerKey
+from cloud.sync.batches import Batch, LedgerKey, Link
 from cloud.sync.decoding import RefusedBecause
+from cloud.sync.gaps import Gaps
 from cloud.sync.rows import Row, write_entries
-from protocol.entries import genesis
+from protocol.entries import digest, genesis, link
 from protocol.errors import TerminalId
 
 
 @dataclass(slots=True)
 class Head:
-    """Entries 1 to `upto` are held, or will be with this transaction; `new` are the hashes that come with it."""
+    """Entries 1 to `upto` are held or declared lost, or will be with this transaction; `new` comes with it."""
 
     upto: int
     hash: bytes
-    new: dict[int, bytes] = field(default_factory=dict)
+    new: dict[int, Link] = field(default_factory=dict)
 
-    def advance(self, seq: int, chain_hash: bytes) -> None:
-        """One more entry is held."""
-        self.upto, self.hash = seq, chain_hash
-        self.new[seq] = chain_hash
+    def add(self, seq: int, link: Link) -> None:
+        """One more entry is held: the next, or one that had been declared lost."""
+        self.new[seq] = link
+        if seq > self.upto:
+            self.upto, self.hash = seq, link.hash
+
+    def begin_again(self, upto: int, previous: bytes) -> None:
+        """What follows up to there was declared lost: the chain goes on from `previous`, which the terminal names."""
+        self.upto, self.hash = upto, previous
 
 
 class Ledgers:
@@ -37,19 +43,43 @@ class Ledgers:
         self._session = session
         self.entries: list[Row] = []
         self.refused: list[dict[str, Any]] = []
+        self.gaps = Gaps(session)
         self.heads = self._locked(sorted(set(keys)))
 
-    def hashes(self, key: LedgerKey, first: int, last: int) -> dict[int, bytes]:
+    def links(self, key: LedgerKey, first: int, last: int) -> dict[int, Link]:
         """The chain as it is held for these numbers: a payload that could not be read has its place in it too."""
-        held: dict[int, bytes] = {}
-        for table in (Entry, Refused):
-            found = select(table.seq, table.hash).where(table.terminal == key.terminal, table.ledger == key.ledger)
-            found = found.where(table.seq.between(first, last))
-            if table is Refused:
-                found = found.where(Refused.reason != RefusedBecause.FORK.value)
-            held.update((seq, chain_hash) for seq, chain_hash in self._session.execute(found))
+        read = select(Entry.seq, Entry.digest, Entry.hash).filter_by(terminal=key.terminal, ledger=key.ledger)
+        aside = select(Refused.seq, Refused.payload, Refused.hash).filter_by(terminal=key.terminal, ledger=key.ledger)
+        aside = aside.where(Refused.reason != RefusedBecause.FORK.value, Refused.seq.between(first, last))
+        rows = self._session.execute(read.where(Entry.seq.between(first, last)))
+        held = {seq: Link(payload_digest, chain_hash) for seq, payload_digest, chain_hash in rows}
+        held |= {seq: Link(digest(raw), chain_hash) for seq, raw, chain_hash in self._session.execute(aside)}
         new = self.heads[key].new
         return held | {seq: new[seq] for seq in range(first, last + 1) if seq in new}
+
+    def lost_of(self, batch: Batch) -> list[int]:
+        """The numbers of the batch below the head that were declared lost, and are not held from elsewhere."""
+        first, last = batch.entries.first, min(batch.entries.last, self.heads[batch.key].upto)
+        lost: list[int] = []
+        for each in self.gaps.within(batch.key, first, last):
+            lost.extend(range(max(each.first, lost[-1] + 1 if lost else first), each.last + 1))
+        held = self.links(batch.key, first, last) if lost else {}
+        return [seq for seq in lost if seq not in held]
+
+    def belongs(self, batch: Batch) -> bool:
+        """Says whether a batch with entries that were lost is of the ledger we hold, not of a branch.
+
+        What both have must be the same; where they share nothing, it must hang together with an entry beside it.
+        Hashes count for the latter only: after a gap, what the terminal salvaged may be chained anew.
+        """
+        entries = batch.entries
+        held = self.links(batch.key, entries.first - 1, entries.last + 1)
+        below, above = held.pop(entries.first - 1, None), held.pop(entries.last + 1, None)
+        if held:
+            return all(batch.link_at(seq).digest == each.digest for seq, each in held.items())
+        follows = below is not None and below.hash == entries.previous
+        leads = above is not None and link(entries.last_hash, entries.last + 1, above.digest) == above.hash
+        return follows or leads or (below is None and above is None)
 
     def is_fork_at(self, key: LedgerKey, seq: int, chain_hash: bytes) -> bool:
         """Says whether this link is on a branch that is kept aside."""
@@ -65,6 +95,7 @@ class Ledgers:
         connection = self._session.connection()
         if self.entries:
             write_entries(connection, self.entries)
+        self.gaps.save()
         if self.refused:
             connection.execute(insert_into(self._session, Refused.__table__).on_conflict_do_nothing(), self.refused)
         moved = [

@@ -25,7 +25,7 @@ from protocol.signatures import Signer
 from protocol.tables import EVERYBODY, Table
 from protocol.topics import ALL_BLOCKLIST, AUDIENCE_ALL, Down, down
 
-URGENCY: Final = (Table.BLOCKLIST, Table.BINDING, Table.ROSTER)
+URGENCY: Final = (Table.BLOCKLIST, Table.BINDING, Table.ROSTER, Table.PRESENCE)
 SNAPSHOTS_KEPT: Final = 8
 SNAPSHOT_AGAIN_AFTER: Final = 60.0  # a slow link is not given the next large copy while the first is under way
 TERMINALS_REMEMBERED: Final = 10_000
@@ -126,7 +126,11 @@ class Publisher:
         """What counts for this terminal and it has not: blocks first where it has the list, else after its binding."""
         counting = [(Table.BINDING, unit.id)]
         if unit.project_id is not None:
-            counting += [(Table.BLOCKLIST, EVERYBODY), (Table.ROSTER, unit.project_id)]
+            counting += [
+                (Table.BLOCKLIST, EVERYBODY),
+                (Table.ROSTER, unit.project_id),
+                (Table.PRESENCE, unit.project_id),
+            ]
         letters = []
         for table, scope in counting:
             mine = next((each for each in held if (each.name, each.scope) == (table, scope)), None)

@@ -34,6 +34,8 @@ COLUMNS: Final = {
     "direction": "text",
     "outcome": "text",
     "reason": "text",
+    "sorted_at": "int8",
+    "subject": "text",
 }
 """A row's values in order, with PostgreSQL's types: the batch's, then from `kind` on the payload's."""
 

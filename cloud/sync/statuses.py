@@ -53,6 +53,7 @@ def _fill(row: UnitStatus, status: Status, now: datetime) -> None:
     row.last_seq = status.last_seq
     row.readers = dict(status.readers)
     row.doors = dict(status.doors)
+    row.conditions = list(status.conditions)
     row.tables = [
         {"name": each.name, "scope": each.scope, "epoch": each.epoch.hex(), "held": each.held} for each in status.tables
     ]
@@ -70,7 +71,7 @@ def tables_held(status: UnitStatus | None) -> tuple[TableVersion, ...]:
 def check(status: Status) -> None:
     """Raises MessageMalformed for what no column can hold."""
     tables = (word for each in status.tables for word in (each.name, each.scope))
-    words = (status.software, *status.readers, *status.doors, *status.doors.values(), *tables)
+    words = (status.software, *status.conditions, *status.readers, *status.doors, *status.doors.values(), *tables)
     if not all(map(is_storable, words)):
         raise MessageMalformed("a message Status", "a text in it cannot be stored")
     if status.oldest_unsent is not None and not 0 <= status.oldest_unsent <= LATEST:

@@ -34,7 +34,8 @@ class UnitStatus(Model):
     """What a terminal last said. `oldest_unsent`: microseconds UTC by its clock; `seen_at`: when we heard it by ours.
 
     `clock_offset_ms`: how far its clock is ahead of ours. `readers`: name to whether it is there; `doors`: name to
-    state; `tables`: a list of {name, scope, epoch (hexadecimal), held}. `nonce`: its connection.
+    state; `tables`: a list of {name, scope, epoch (hexadecimal), held}. `nonce`: its connection. `conditions`: what is
+    wrong while nobody taps, worst first.
     """
 
     __tablename__ = "unit_status"
@@ -53,3 +54,4 @@ class UnitStatus(Model):
     readers: Mapped[dict[str, bool]] = mapped_column(JSON)
     doors: Mapped[dict[str, str]] = mapped_column(JSON)
     tables: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    conditions: Mapped[list[str]] = mapped_column(JSON, default=list)
