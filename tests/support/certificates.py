@@ -13,6 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 LOOPBACK: Final = ("localhost", "127.0.0.1")
+Days = tuple[float, float]
+VALID: Final[Days] = (-1, 7)
+"""From when until when a certificate is valid, in days from now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +30,23 @@ class Issued:
 class CertificateAuthority:
     """Keeps its files in one folder; `certificate` is what the others trust."""
 
-    def __init__(self, folder: Path, name: str = "test authority") -> None:
+    def __init__(self, folder: Path, name: str = "test authority", days: Days = VALID) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _named(name)
         self._key_id = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
-        builder = _valid(self._name, self._name, self._key.public_key())
+        builder = _valid(self._name, self._name, self._key.public_key(), days)
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         builder = builder.add_extension(_usage(signs_certificates=True), critical=True)
         builder = builder.add_extension(self._key_id, critical=False)
         self.certificate = self._write("ca.pem", _pem(builder.sign(self._key, hashes.SHA256())))
 
-    def issue(self, common_name: str, names: Sequence[str] = LOOPBACK) -> Issued:
+    def issue(self, common_name: str, names: Sequence[str] = LOOPBACK, days: Days = VALID) -> Issued:
         """A certificate for both ends of TLS; a terminal's id is its common name, a broker's addresses are `names`."""
         key = ec.generate_private_key(ec.SECP256R1())
         both = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH])
-        builder = _valid(_named(common_name), self._name, key.public_key())
+        builder = _valid(_named(common_name), self._name, key.public_key(), days)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         builder = builder.add_extension(_usage(signs_certificates=False), critical=True)
         builder = builder.add_extension(both, critical=False).add_extension(_alternatives(names), critical=False)
@@ -77,7 +80,9 @@ def _named(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
-def _valid(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def _valid(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, days: Days
+) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
     return (
         x509.CertificateBuilder()
@@ -85,8 +90,8 @@ def _valid(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=7))
+        .not_valid_before(now + datetime.timedelta(days=days[0]))
+        .not_valid_after(now + datetime.timedelta(days=days[1]))
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from tests.support.certificates import LOOPBACK, CertificateAuthority
+from tests.support.certificates import LOOPBACK, VALID, CertificateAuthority, Days
 from tests.support.waiting import until
 
 CLOUD: Final = "cloud"
@@ -49,12 +49,14 @@ pattern read gv1/all/#
 class Mosquitto:
     """A broker that can be stopped, killed and started again on the same port, remembering nothing."""
 
-    def __init__(self, folder: Path, authority: CertificateAuthority, names: Sequence[str] = LOOPBACK) -> None:
+    def __init__(
+        self, folder: Path, authority: CertificateAuthority, names: Sequence[str] = LOOPBACK, days: Days = VALID
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
-        own = authority.issue("broker", names)
+        own = authority.issue("broker", names, days)
         config = _CONFIG.format(folder=folder, port=self.port, ca=own.ca, certificate=own.certificate, key=own.key)
         if os.geteuid() == 0:
             config += "user root\n"  # else it drops to a user that cannot read these keys
