@@ -53,9 +53,9 @@ def idle(folder: Path, told: Told) -> list[Figure]:
         time.sleep(SETTLES_IN)
         told(f"doing nothing for {IDLE:g} s")
         daemon, cloud = psutil.Process(terminal.program.pid), psutil.Process(site.cloud.program.pid)
-        before = _spent(daemon), _spent(cloud)
+        before = spent(daemon), spent(cloud)
         time.sleep(IDLE)
-        percent = [100 * (_spent(each) - was) / IDLE for each, was in zip((daemon, cloud), before, strict=True)]
+        percent = [100 * (spent(each) - was) / IDLE for each, was in zip((daemon, cloud), before, strict=True)]
         resident = [each.memory_info().rss / MIB for each in (daemon, cloud)]
     bare = _bare_resident()
     return [
@@ -112,7 +112,7 @@ def _bare(program: str) -> str:
     return done.stdout
 
 
-def _spent(process: psutil.Process) -> float:
+def spent(process: psutil.Process) -> float:
     """Seconds of processor that a process has used: proc(5) counts nanoseconds here, and whole ticks elsewhere."""
     threads = Path(f"/proc/{process.pid}/task").iterdir()
     return sum(int((thread / "schedstat").read_text(encoding="ascii").split()[0]) for thread in threads) / 1e9

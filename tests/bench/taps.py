@@ -44,14 +44,14 @@ def tap_to_green(folder: Path, told: Told) -> list[Figure]:
         plain = stack.enter_context(gate(folder / "plain", thread))
         stamped = stack.enter_context(gate(folder / "stamped", thread, stamped=True))
         told("warming up")
-        tap, tap_stamped = _tapping(plain), _tapping(stamped)
+        tap, tap_stamped = tapping(plain), tapping(stamped)
         tap()
         size = _tap_size(plain)
         commit = stack.enter_context(bare_commits(folder / "bare.db", thread, size))
-        _warm_up(tap, tap_stamped, commit)
+        warm_up(tap, tap_stamped, commit)
         told(f"{REPETITIONS} x {TAPS} taps, and as many bare commits of {size} bytes")
         parts = Parts(stamped, tap_stamped)
-        repetitions = [_take_turns(Turns(tap), Turns(commit), parts.sample) for _ in range(REPETITIONS)]
+        repetitions = [take_turns(Turns(tap), Turns(commit), parts.sample) for _ in range(REPETITIONS)]
     _check_history(folder / "plain" / "pins.log")
     figure = compared("tap to durable green", "µs", repetitions, LIGHTEST)
     figure.parts.update(parts.medians())
@@ -65,10 +65,10 @@ def blocked_cards(folder: Path, told: Told) -> list[Figure]:
         full = stack.enter_context(gate(folder / "full", thread))
         told(f"loading {BLOCKED:,} blocked cards")
         thread.call(lambda: full.tables.load_blocks(_blocks()))
-        many, none = _tapping(full), _tapping(empty)
-        _warm_up(many, none)
+        many, none = tapping(full), tapping(empty)
+        warm_up(many, none)
         told(f"{REPETITIONS} x {TAPS} taps at each")
-        repetitions = [_take_turns(Turns(many), Turns(none)) for _ in range(REPETITIONS)]
+        repetitions = [take_turns(Turns(many), Turns(none)) for _ in range(REPETITIONS)]
     return [compared("tap at 1,000,000 blocked over none", "µs", repetitions, AS_LIGHT)]
 
 
@@ -85,7 +85,7 @@ class Turns:
         self.taken.append(self.turn() / 1000)
 
 
-def _take_turns(measured: Turns, bare: Turns, beside: Callable[[], None] | None = None) -> Repetition:
+def take_turns(measured: Turns, bare: Turns, beside: Callable[[], None] | None = None) -> Repetition:
     """A B B A, and so on: whoever comes second does not always come second."""
     for number in range(TAPS):
         for each in (measured, bare) if number % 2 else (bare, measured):
@@ -95,19 +95,19 @@ def _take_turns(measured: Turns, bare: Turns, beside: Callable[[], None] | None 
     return Repetition(median(measured.taken), median(bare.taken))
 
 
-def _tapping(at: Gate) -> Callable[[], int]:
-    ahead = cycle(_shuffled())
+def tapping(at: Gate, enrolled: int = ENROLLED) -> Callable[[], int]:
+    """A function that taps the next of so many cards, in an order that has nothing to do with how tables keep them."""
+    ahead = cycle(_shuffled(enrolled))
     return lambda: at.tap(next(ahead))
 
 
-def _shuffled() -> list[CardId]:
-    """The enrolled cards in an order that has nothing to do with how the tables keep them."""
-    ordered = list(cards(ENROLLED))
+def _shuffled(enrolled: int) -> list[CardId]:
+    ordered = list(cards(enrolled))
     Random(7).shuffle(ordered)
     return ordered
 
 
-def _warm_up(*turns: Callable[[], int]) -> None:
+def warm_up(*turns: Callable[[], int]) -> None:
     """Go on until every write-ahead log is written over from its beginning, as it is in all its life but the first.
 
     A log that still grows makes the disk write its length down too, which doubles the price of a commit.
@@ -128,7 +128,7 @@ def _tap_size(at: Gate) -> int:
 @contextmanager
 def bare_commits(path: Path, thread: LoopThread, size: int) -> Iterator[Callable[[], int]]:
     """A function that commits one entry and its payload durably, in the loop's thread, and says how long that took."""
-    connection = thread.call(lambda: _bare_file(path))
+    connection = thread.call(lambda: bare_file(path))
     raw, digest, numbers = secrets.token_bytes(size), secrets.token_bytes(HASH_BYTES), iter(range(1, 1_000_000))
 
     def commit() -> int:
@@ -146,7 +146,8 @@ def bare_commits(path: Path, thread: LoopThread, size: int) -> Iterator[Callable
         thread.call(connection.close)
 
 
-def _bare_file(path: Path) -> sqlite3.Connection:
+def bare_file(path: Path) -> sqlite3.Connection:
+    """Two bare tables in a new file, as durable as the ledger."""
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
