@@ -60,4 +60,6 @@ class RepeatGuard(Generic[Answer]):
         return len(self._answered)
 
     def _oldest_is_over(self, now: int) -> bool:
-        return now - next(iter(self._answered.values())).at >= self._window
+        """Whether there is one that a new tap need not be compared with any more; with a window of 0 that is each."""
+        oldest = next(iter(self._answered.values()), None)
+        return oldest is not None and now - oldest.at >= self._window

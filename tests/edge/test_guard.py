@@ -64,6 +64,14 @@ def test_what_is_over_is_forgotten() -> None:
     assert len(guard) == 1
 
 
+def test_without_a_window_every_tap_counts() -> None:
+    """`repeat_seconds = 0` is a setting that somebody may choose."""
+    guard = RepeatGuard[str](seconds=0)
+    guard.note("gate", CARD, "admitted", at(0))
+    assert guard.repeated("gate", CARD, at(0)) is None
+    assert len(guard) == 0
+
+
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 1000)), max_size=200))
 def test_memory_is_bounded_whatever_comes(taps: list[tuple[int, int]]) -> None:
     guard = RepeatGuard[int](most=8)
