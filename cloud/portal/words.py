@@ -1,5 +1,6 @@
 """The words for everything that is stored as a code: reasons, ways, clocks and doors."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,6 +28,12 @@ REFUSALS: Final = {
     Reason.PROJECT_ENDED: msgid("The project has ended"),
     Reason.BLOCKED: msgid("The card is blocked"),
     Reason.NOT_ENROLLED: msgid("The card is not enrolled in the project"),
+    Reason.NO_RIGHT: msgid("The person has no right to the doors here"),
+    Reason.OUT_OF_HOURS: msgid("Outside the hours of the person's right"),
+    Reason.CLOCK_UNTRUSTED: msgid("The terminal does not know the time, and the right has hours"),
+    Reason.ANTI_PASSBACK: msgid("Already inside: no tap out since the last tap in"),
+    Reason.OCCUPANCY_LIMIT: msgid("As many people as are allowed are inside already"),
+    Reason.DOORS_EXPIRED: msgid("The terminal has not heard from the cloud for too long"),
 }
 
 # an OUT is never denied: what would have denied it is remarked
@@ -35,6 +42,12 @@ REMARKS: Final = {
     Reason.PROJECT_ENDED: msgid("Let out although the project has ended"),
     Reason.BLOCKED: msgid("Let out although the card is blocked"),
     Reason.NOT_ENROLLED: msgid("Let out although the card is not enrolled in the project"),
+    Reason.NO_RIGHT: msgid("Let out although the person has no right to the doors here"),
+    Reason.OUT_OF_HOURS: msgid("Let out outside the hours of the person's right"),
+    Reason.CLOCK_UNTRUSTED: msgid("The terminal did not know the time: the hours of the right were not checked"),
+    Reason.ANTI_PASSBACK: msgid("The same way twice: a tap the other way is missing between"),
+    Reason.OCCUPANCY_LIMIT: msgid("Let out although as many as are allowed were inside"),
+    Reason.DOORS_EXPIRED: msgid("Recorded, but no door opened: the terminal had not heard from the cloud for too long"),
 }
 
 CLOCKS: Final = {
@@ -44,11 +57,79 @@ CLOCKS: Final = {
 }
 
 DOOR_STATES: Final = {
-    "locked": msgid("locked"),
-    "unlocked": msgid("unlocked"),
+    "locked": Sign(msgid("locked"), "door", ""),
+    "unlocking": Sign(msgid("unlocking"), "door", ""),
+    "unlocked": Sign(msgid("unlocked"), "door", ""),
+    "open": Sign(msgid("open"), "door", ""),
+    "locking": Sign(msgid("locking"), "door", ""),
+    "held_open": Sign(msgid("held open too long"), "warning", "bad"),
+    "forced": Sign(msgid("forced open"), "warning", "bad"),
+    "jammed": Sign(msgid("the lock is jammed"), "warning", "bad"),
 }
 
 
-def door_state(state: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Condition(Sign):
+    """What is wrong with a terminal while nobody taps, and what to do about it."""
+
+    remedy: str
+
+
+CONDITIONS: Final = {
+    "identify": Condition(
+        msgid("Shows where it is"), "terminal", "", msgid("Somebody asked it to blink. It ends by itself.")
+    ),
+    "updating": Condition(
+        msgid("Updating"), "clock", "", msgid("Leave it its power; it works again in a few minutes.")
+    ),
+    "ledger_fault": Condition(
+        msgid("Cannot record"),
+        "warning",
+        "bad",
+        msgid("Nobody can tap in. Look at its memory card and disk: run `grindvakt doctor` at the terminal."),
+    ),
+    "unbound": Condition(
+        msgid("Not bound"), "warning", "care", msgid("Bind it to a project below: until then it admits nobody.")
+    ),
+    "door_alarm": Condition(
+        msgid("Door alarm"), "warning", "bad", msgid("A door was forced or is held open. Go there, and close it.")
+    ),
+    "door_pre_alarm": Condition(
+        msgid("A door stands open"), "warning", "care", msgid("Close it, or it becomes an alarm.")
+    ),
+    "reader_fault": Condition(
+        msgid("A reader is lost"),
+        "warning",
+        "bad",
+        msgid("Look at its cable; the terminal takes it back by itself as soon as it answers."),
+    ),
+    "door_fault": Condition(
+        msgid("A lock does not move"),
+        "warning",
+        "bad",
+        msgid("Look for what blocks the bolt; then open the door once with a tap."),
+    ),
+    "ledger_salvaged": Condition(
+        msgid("Its ledger was damaged"),
+        "warning",
+        "care",
+        msgid("It records again. What was lost stands below; change the memory card before it fails altogether."),
+    ),
+    "clock_untrusted": Condition(
+        msgid("Does not know the time"),
+        "clock",
+        "care",
+        msgid("It records in the right order, and times are corrected once it has network and a time server."),
+    ),
+}
+"""By what terminals send, whose own list is in `edge.resting`."""
+
+
+def door_state(state: str) -> Sign:
     """A door's state in words; one that a newer terminal reports is shown as it came."""
-    return DOOR_STATES.get(state, state)
+    return DOOR_STATES.get(state) or Sign(state, "door", "")
+
+
+def conditions(held: Iterable[str]) -> list[Condition]:
+    """What is wrong, in words and in the terminal's order; what a newer one reports is shown as it came."""
+    return [CONDITIONS.get(each) or Condition(each, "warning", "care", "") for each in held]

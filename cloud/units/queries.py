@@ -66,6 +66,7 @@ def _terminals() -> Select[*tuple[Any, ...]]:
             UnitStatus.software,
             UnitStatus.readers,
             UnitStatus.doors,
+            UnitStatus.conditions,
         )
         .outerjoin(Project, and_(Project.id == Unit.project_id, Project.customer_id == Unit.customer_id))
         .outerjoin(UnitStatus, UnitStatus.unit_id == Unit.id)
@@ -94,4 +95,5 @@ def _line(row: Row[*tuple[Any, ...]], now: datetime) -> TerminalLine:
         software=row.software or "",
         readers=row.readers or {},
         doors=row.doors or {},
+        conditions=tuple(row.conditions or ()),
     )

@@ -33,6 +33,7 @@ class TerminalLine:
     software: str
     readers: Mapping[str, bool]
     doors: Mapping[str, str]
+    conditions: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

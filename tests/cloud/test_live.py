@@ -37,12 +37,24 @@ DENIED = {
         Reason.PROJECT_ENDED: "Nekad Projektet är avslutat",
         Reason.BLOCKED: "Nekad Kortet är spärrat",
         Reason.NOT_ENROLLED: "Nekad Kortet är inte tillagt i projektet",
+        Reason.NO_RIGHT: "Nekad Personen saknar behörighet till dörrarna här",
+        Reason.OUT_OF_HOURS: "Nekad Utanför tiderna i personens behörighet",
+        Reason.CLOCK_UNTRUSTED: "Nekad Personalliggaren vet inte vad klockan är, och behörigheten har tider",
+        Reason.ANTI_PASSBACK: "Nekad Redan inne: ingen utblippning sedan senaste inblippningen",
+        Reason.OCCUPANCY_LIMIT: "Nekad Så många som får vara inne är redan inne",
+        Reason.DOORS_EXPIRED: "Nekad Personalliggaren har inte hört av molnet på för länge",
     },
     "en": {
         Reason.UNBOUND: "Denied The terminal is not bound to a project",
         Reason.PROJECT_ENDED: "Denied The project has ended",
         Reason.BLOCKED: "Denied The card is blocked",
         Reason.NOT_ENROLLED: "Denied The card is not enrolled in the project",
+        Reason.NO_RIGHT: "Denied The person has no right to the doors here",
+        Reason.OUT_OF_HOURS: "Denied Outside the hours of the person's right",
+        Reason.CLOCK_UNTRUSTED: "Denied The terminal does not know the time, and the right has hours",
+        Reason.ANTI_PASSBACK: "Denied Already inside: no tap out since the last tap in",
+        Reason.OCCUPANCY_LIMIT: "Denied As many people as are allowed are inside already",
+        Reason.DOORS_EXPIRED: "Denied The terminal has not heard from the cloud for too long",
     },
 }
 REMARKED = {
@@ -51,12 +63,24 @@ REMARKED = {
         Reason.PROJECT_ENDED: "Godkänd Utsläppt trots att projektet är avslutat",
         Reason.BLOCKED: "Godkänd Utsläppt trots att kortet är spärrat",
         Reason.NOT_ENROLLED: "Godkänd Utsläppt trots att kortet inte är tillagt i projektet",
+        Reason.NO_RIGHT: "Godkänd Utsläppt trots att personen saknar behörighet till dörrarna här",
+        Reason.OUT_OF_HOURS: "Godkänd Utsläppt utanför tiderna i personens behörighet",
+        Reason.CLOCK_UNTRUSTED: "Godkänd Personalliggaren visste inte vad klockan var",
+        Reason.ANTI_PASSBACK: "Godkänd Samma håll två gånger: en blippning åt andra hållet saknas emellan",
+        Reason.OCCUPANCY_LIMIT: "Godkänd Utsläppt trots att så många som får vara inne var inne",
+        Reason.DOORS_EXPIRED: "Godkänd Registrerad, men ingen dörr öppnades",
     },
     "en": {
         Reason.UNBOUND: "Granted Let out although the terminal is not bound to a project",
         Reason.PROJECT_ENDED: "Granted Let out although the project has ended",
         Reason.BLOCKED: "Granted Let out although the card is blocked",
         Reason.NOT_ENROLLED: "Granted Let out although the card is not enrolled in the project",
+        Reason.NO_RIGHT: "Granted Let out although the person has no right to the doors here",
+        Reason.OUT_OF_HOURS: "Granted Let out outside the hours of the person's right",
+        Reason.CLOCK_UNTRUSTED: "Granted The terminal did not know the time: the hours of the right were not checked",
+        Reason.ANTI_PASSBACK: "Granted The same way twice: a tap the other way is missing between",
+        Reason.OCCUPANCY_LIMIT: "Granted Let out although as many as are allowed were inside",
+        Reason.DOORS_EXPIRED: "Granted Recorded, but no door opened",
     },
 }
 
@@ -177,6 +201,27 @@ def test_what_a_terminal_made_up_is_shown_as_text_and_breaks_nothing(karin: Visi
 
 
 # --- which rows -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.feature("F16")
+@pytest.mark.parametrize("year", [1970, 2099])
+def test_a_tap_of_a_clock_nobody_trusts_stands_where_it_arrived(site: Site, karin: Visitor, year: int) -> None:
+    """Pitfall 16: neither on top for ever, nor below where nobody looks."""
+    wrong = datetime(year, 1, 1, 0, 5, tzinfo=UTC)
+    site.tap(an_in(site, at=START - timedelta(minutes=5)), an_in(site, at=START + timedelta(minutes=5)))
+    late = an_in(site, at=wrong, clock_quality=ClockQuality.UNTRUSTED, received_after=START - wrong)
+    site.tap(replace(late, terminal=CRANE))
+    with site.database.reading() as rows:
+        taps = newest_taps(rows, Scope("a", site.customer), 50)
+    assert [tap.terminal for tap in taps] == ["Norra grinden", "Kranfållan", "Norra grinden"]
+
+
+def test_a_trusted_clock_that_runs_ahead_puts_no_tap_before_those_that_come_later(site: Site) -> None:
+    ahead = an_in(site, at=START + timedelta(days=400), received_after=-timedelta(days=400), terminal=CRANE)
+    site.tap(ahead, an_in(site, at=START + timedelta(seconds=1)))
+    with site.database.reading() as rows:
+        taps = newest_taps(rows, Scope("a", site.customer), 50)
+    assert [tap.terminal for tap in taps] == ["Norra grinden", "Kranfållan"]
 
 
 def test_the_newest_by_when_they_happened_stand_first_whatever_order_they_arrived_in(

@@ -10,10 +10,13 @@ from sqlalchemy import select
 
 from cloud.audit.models import Audit
 from cloud.audit.service import Action
+from cloud.portal import words
 from cloud.projects import service as projects
 from cloud.sync.models import TableRow
 from cloud.units.models import Unit
 from cloud.wakeups import Wakeups
+from edge.doors import DoorState
+from edge.resting import PRIORITY
 from protocol.clock import ClockQuality
 from protocol.tables import Table, decode_binding
 from tests.support.listening import listening
@@ -76,6 +79,33 @@ def test_a_reader_that_is_gone_and_an_open_door_are_said(karin: Visitor, site: S
     assert "entré: svarar inte" in said
     assert "grind: upplåst" in said
     assert "lucka: half-way" in said, "a state that a newer terminal has is shown as it is"
+
+
+@pytest.mark.parametrize(("state", "said"), [("held_open", "uppställd för länge"), ("forced", "uppbruten")])
+def test_a_door_in_alarm_is_said_with_an_icon_of_its_own(
+    karin: Visitor, site: Site, clock: MovedClock, state: str, said: str
+) -> None:
+    site.hear(GATE, clock.now(), doors={"grind": state})
+    assert f"grind: {said}" in row_of(karin, GATE)
+    assert re.search(rf'#warning"></use></svg> grind: {said}', karin.get("/terminals").text)
+
+
+def test_what_is_wrong_with_a_terminal_is_said_in_its_row_and_on_its_page_with_what_to_do(
+    karin: Visitor, site: Site, clock: MovedClock
+) -> None:
+    site.hear(GATE, clock.now(), conditions=["reader_fault", "clock_untrusted", "flooded"])
+    assert "En kortläsare saknas Vet inte vad klockan är flooded" in row_of(karin, GATE)
+    said = words_of(karin.get(f"/terminals/{GATE}"))
+    assert "En kortläsare saknas Se över kabeln" in said
+    assert "tiderna rättas när den får nät" in said
+
+
+def test_every_condition_a_terminal_can_hold_has_words() -> None:
+    assert words.CONDITIONS.keys() == {pattern.value for pattern in PRIORITY}
+
+
+def test_every_state_a_door_can_be_in_has_words() -> None:
+    assert words.DOOR_STATES.keys() == {state.value for state in DoorState}
 
 
 def test_a_terminal_that_was_silent_for_two_statuses_is_offline_whatever_it_said_last(
