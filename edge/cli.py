@@ -64,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
     tap = commands.add_parser("tap", parents=[shared], help="hold a card against a simulated reader")
     tap.add_argument("card", metavar="CARDID", help="for example uid:04A1B2C3D4E5F6")
     tap.add_argument("--reader", metavar="NAME", help="which simulated reader; the first, if not given")
+    _signal_commands(commands.add_parser("signal", help="lights and buzzer"), shared)
     ledger = commands.add_parser("ledger", help="read the ledger; the daemon may run meanwhile")
     views = ledger.add_subparsers(dest="view", required=True, metavar="VIEW")
     tail = views.add_parser("tail", parents=[shared], help="show the newest entries")
@@ -72,7 +73,19 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _signal_commands(signal: argparse.ArgumentParser, shared: argparse.ArgumentParser) -> None:
+    views = signal.add_subparsers(dest="signal", required=True, metavar="VIEW")
+    views.add_parser("list", parents=[shared], help="draw every pattern and say what it means")
+    show = views.add_parser("show", parents=[shared], help="show a pattern on the running daemon's lights")
+    show.add_argument("pattern", metavar="PATTERN", help="for example blocked, or identify to find it")
+    show.add_argument("--seconds", type=_seconds, default=5.0, help="for how long; a tap ends it; default: 5")
+
+
 def _obey(asked: argparse.Namespace) -> int:
+    if asked.command == "signal" and asked.signal == "list":
+        from edge.cli_signal import signal_list
+
+        return signal_list(as_json=asked.json)
     if asked.command == "check-config":
         from edge.cli_inspect import check_config
 
@@ -89,6 +102,10 @@ def _obey(asked: argparse.Namespace) -> int:
             from edge.cli_ask import tap
 
             return tap(settings, asked.card, asked.reader, as_json=asked.json)
+        case "signal":
+            from edge.cli_signal import signal_show
+
+            return signal_show(settings, asked.pattern, asked.seconds, as_json=asked.json)
         case _ if asked.view == "tail":
             from edge.cli_inspect import ledger_tail
 
@@ -128,6 +145,13 @@ def _status_of(fault: TerminalError | ProtocolError) -> int:
             return EXIT_IN_USE
         case _:
             return EXIT_WRONG
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 0.1 <= number <= 600:
+        raise argparse.ArgumentTypeError("from 0.1 to 600")
+    return number
 
 
 def _count(text: str) -> int:

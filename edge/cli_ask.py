@@ -17,6 +17,20 @@ BAD: Final = "red"
 UNSURE: Final = "yellow"
 PIPED_WIDTH: Final = 200
 
+ADVICE: Final = {
+    "identify": "somebody asked where this terminal is; it ends by itself",
+    "updating": "wait until it is done, and leave the power on",
+    "ledger_fault": "look at `journalctl -u grindvakt` and `df`: make room, or renew the SD card",
+    "unbound": "bind it to a project in the portal",
+    "door_alarm": "go there, see who is inside, and close the door",
+    "door_pre_alarm": "close the door",
+    "reader_fault": "look at the plug and the cable of the reader that is lost",
+    "door_fault": "see whether something holds the bolt; `grindvakt door test NAME` moves it",
+    "ledger_salvaged": "the portal shows what is lost; renew the SD card soon",
+    "clock_untrusted": "let the terminal reach a time server, or fit a clock with a battery",
+}
+"""What to do about each condition, by the name of its pattern."""
+
 
 def status(settings: Settings, *, as_json: bool) -> int:
     """Say how the running daemon is."""
@@ -75,6 +89,7 @@ def _status_lines(answer: Answer) -> list[tuple[str, str, str | None]]:
     lights, link = answer["lights"], answer["link"]
     lines: list[tuple[str, str, str | None]] = [
         ("terminal", f"{answer['terminal']} (grindvakt {answer['software']})", None),
+        *(("wrong now", f"{each['says']}: {ADVICE[each['name']]}", BAD) for each in answer["conditions"]),
         _binding_line(binding),
         ("link", f"{'online' if link['online'] else 'offline'} to {link['broker']}", GOOD if link["online"] else BAD),
         ("unsent", _queue_words(queue), GOOD if not queue["depth"] else UNSURE),
@@ -85,6 +100,8 @@ def _status_lines(answer: Answer) -> list[tuple[str, str, str | None]]:
     lines += [(f"door {name}", state, None) for name, state in answer["doors"].items()]
     lit = [name for name in ("red", "green", "buzzer") if lights[name]]
     lines.append(("lights", f"{' and '.join(lit) or 'dark'}, showing {lights['shown']}", None))
+    if answer["panel"]:
+        lines.append(("panel", answer["panel"], None))
     lines.append(("ledger", f"{ledger['last_seq']} entries, {ledger['receipted']} of them receipted", None))
     lines.append(("", f"{ledger['id']} ends in {ledger['last_hash'][:16]}…", "dim"))
     return lines

@@ -31,11 +31,15 @@ _log: FilteringBoundLogger = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What a status says beside what is known here: the version, whether readers are there, the states of doors."""
+    """What a status says beside what is known here: the version, whether readers are there, the states of doors.
+
+    `held` is what is wrong while nobody taps, the worst first.
+    """
 
     software: str
     readers: dict[str, bool]
     doors: dict[str, str]
+    held: tuple[str, ...] = ()
 
 
 class Wire(Protocol):
@@ -141,6 +145,7 @@ class Conversation:
             readers=condition.readers,
             doors=condition.doors,
             tables=self._tables.held(),
+            conditions=condition.held,
         )
 
     def save_receipt(self) -> None:

@@ -32,6 +32,7 @@ from edge.report import Report, condition
 from edge.requests import Requests
 from edge.resting import Resting
 from edge.settings import ReaderSettings, Settings
+from edge.showing import Showing
 from edge.sightings import Sightings
 from edge.signals import Signals
 from edge.supervise import Heart, ServiceState, exit_on_bugs, exit_on_bugs_in_threads, keep
@@ -40,7 +41,7 @@ from edge.terminal import Terminal
 from edge.timekeeping import Timekeeping, remembered
 from edge.tls import begins
 from edge.version import software
-from protocol.decision import LONGEST_PASS
+from protocol.passes import LONGEST_PASS
 
 EXIT_BUG: Final = 70  # EX_SOFTWARE of sysexits.h: systemd starts a fresh one
 
@@ -117,12 +118,13 @@ def _build(settings: Settings, simulate: bool, loop: asyncio.AbstractEventLoop, 
     readers = [_reader(each) for each in settings.readers]
     doors: dict[str, Door] = {}
     outbox = Outbox(ledger)
-    told = partial(condition, software(), readers, doors)
-    link = Link(settings.link, settings.terminal.id, clock, outbox, tables, told)
-
     signals = Signals(pins, loop)
     stack.callback(signals.stop)
     resting = Resting(signals)
+    told = partial(condition, software(), readers, doors, resting)
+    link = Link(settings.link, settings.terminal.id, clock, outbox, tables, told)
+    resting.on_change = link.changed
+
     door_log = DoorLog(clock, ledger, link.wake)
     for each in settings.doors:
         doors[each.name] = Door(each.name, pins[lock(each.name)], each.access_seconds, loop, door_log.note)
@@ -134,8 +136,8 @@ def _build(settings: Settings, simulate: bool, loop: asyncio.AbstractEventLoop, 
     sightings = Sightings(loop, terminal, signals, resting, tables, link.changed)
     sightings.rest()
     tables.on_change = sightings.tables_changed
-    report = Report(software(), settings.link, clock, outbox, tables, link, readers, doors, signals, pins)
-    requests = Requests(report, sightings, _tappable(readers) if simulate else None)
+    report = Report(software(), settings.link, clock, outbox, tables, link, readers, doors, signals, resting, pins)
+    requests = Requests(report, sightings, Showing(signals, resting, loop), _tappable(readers) if simulate else None)
     local = LocalSocket(_folder(settings.terminal.runtime_dir) / FILE_NAME, requests.respond)
     timekeeping = Timekeeping(clock, ledger, resting.hold, link.wake)
     return Parts(readers, sightings, link, local, report, timekeeping)

@@ -81,6 +81,18 @@ class LedgerUnusable(LedgerFault):
         )
 
 
+class LedgerDamaged(LedgerFault):
+    """The ledger's file is not as it was written; it is put aside whole at the next start, and a new one begins."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(
+            f"the ledger {path} is damaged: {reason}; it is put aside and what can be read of it is still sent: "
+            "look at the disk (`dmesg`), and replace the SD card soon"
+        )
+
+
 class LedgerForeign(LedgerFault):
     """The ledger was begun by a terminal of another name; its chain cannot be continued by this one."""
 
@@ -138,6 +150,16 @@ class VirtualReaderFault(ReaderFault):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(f"the virtual reader does not work: {reason}; run deploy/setup for pcscd and vsmartcard-vpcd")
+
+
+class PatternUnknown(TerminalError):
+    """No signal has this name."""
+
+    def __init__(self, name: str, nearest: Sequence[str]) -> None:
+        self.name = name
+        self.nearest = nearest
+        meant = f"did you mean {' or '.join(nearest)}? " if nearest else ""
+        super().__init__(f"no pattern is called {name!r}; {meant}`grindvakt signal list` shows them all")
 
 
 class PinsFault(TerminalError):

@@ -6,19 +6,23 @@ import os
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 import structlog
 
 from edge.errors import DaemonUnreachable, RequestRefused, SocketForbidden, StateUnusable, TerminalError
 from edge.events import Event
+from edge.patterns import Pattern
 from protocol.errors import UNREADABLE, ProtocolError
 
 FILE_NAME: Final = "terminal.sock"
 LONGEST_LINE: Final = 4096
 LONGEST_ANSWER: Final = 1024 * 1024
 MOST_CONNECTIONS: Final = 16
+LONGEST_SHOWING: Final = 600.0
+"""Seconds: who looks for a terminal has found it by then, or asks again."""
+
 PATIENCE: Final = 10.0
 """Seconds that either side waits for the other's line."""
 
@@ -36,7 +40,14 @@ class AskTap(msgspec.Struct, frozen=True, tag_field="ask", tag="tap", forbid_unk
     reader: str | None = None
 
 
-Request = AskStatus | AskTap
+class AskSignal(msgspec.Struct, frozen=True, tag_field="ask", tag="signal", forbid_unknown_fields=True):
+    """Show a pattern for so many seconds, or until somebody taps."""
+
+    pattern: Pattern
+    seconds: Annotated[float, msgspec.Meta(ge=0.1, le=LONGEST_SHOWING)] = 5.0
+
+
+Request = AskStatus | AskTap | AskSignal
 Answer = dict[str, Any]
 
 

@@ -9,8 +9,10 @@ from edge.clock import Clock
 from edge.doors import Door
 from edge.link import Condition, Link
 from edge.outbox import Outbox
+from edge.patterns import PATTERNS
 from edge.pins import Pins
 from edge.readers import Reader
+from edge.resting import Resting
 from edge.settings import LinkSettings
 from edge.signals import Signals
 from edge.tables import Tables
@@ -19,10 +21,10 @@ from protocol.clock import MICROSECONDS
 LIGHTS = ("red", "green", "buzzer")
 
 
-def condition(software: str, readers: Sequence[Reader], doors: Mapping[str, Door]) -> Condition:
+def condition(software: str, readers: Sequence[Reader], doors: Mapping[str, Door], resting: Resting) -> Condition:
     """What a status tells the cloud of the parts here."""
     there = {reader.name: reader.is_there for reader in readers}
-    return Condition(software, there, {name: str(door.state) for name, door in doors.items()})
+    return Condition(software, there, {name: str(door.state) for name, door in doors.items()}, resting.held)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,14 @@ class Report:
     readers: Sequence[Reader]
     doors: Mapping[str, Door]
     signals: Signals
+    resting: Resting
     pins: Pins
+    panel: str | None = None
 
     def status(self) -> dict[str, Any]:
         """Everything, for `grindvakt status`. Raises LedgerUnusable."""
-        now, ledger, parts = self.clock.read(), self.outbox.ledger, condition(self.software, self.readers, self.doors)
+        now, ledger = self.clock.read(), self.outbox.ledger
+        parts = condition(self.software, self.readers, self.doors, self.resting)
         oldest = self.outbox.oldest_unsent
         return {
             "terminal": ledger.terminal,
@@ -53,6 +58,7 @@ class Report:
             "clock": {"utc": _moment(now.utc), "quality": now.quality, "floor": _moment(self.clock.floor)},
             "readers": parts.readers,
             "doors": parts.doors,
+            "conditions": [{"name": each, "says": PATTERNS[each].says} for each in self.resting.held],
             "lights": {"shown": self.signals.shown, **{name: self.pins[name].is_on for name in LIGHTS}},
             "ledger": {
                 "id": ledger.id.hex(),
@@ -61,6 +67,7 @@ class Report:
                 "receipted": ledger.receipted,
             },
             "tables": self.tables.versions,
+            "panel": self.panel,
         }
 
     def words(self) -> str:

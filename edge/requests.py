@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from typing import assert_never
 
 from edge.errors import RequestRefused
-from edge.local import Answer, AskStatus, AskTap, Request
+from edge.local import Answer, AskSignal, AskStatus, AskTap, Request
+from edge.patterns import PATTERNS
 from edge.readers import CardSeen
 from edge.readers.simulated import SimulatedReader
 from edge.report import Report
+from edge.showing import Showing
 from edge.sightings import Sightings
 from protocol.cards import CardId
 
@@ -15,9 +17,16 @@ from protocol.cards import CardId
 class Requests:
     """`simulated` are the readers that may be tapped from here: none, unless the daemon runs under --simulate."""
 
-    def __init__(self, report: Report, sightings: Sightings, simulated: Mapping[str, SimulatedReader] | None) -> None:
+    def __init__(
+        self,
+        report: Report,
+        sightings: Sightings,
+        showing: Showing,
+        simulated: Mapping[str, SimulatedReader] | None,
+    ) -> None:
         self._report = report
         self._sightings = sightings
+        self._showing = showing
         self._simulated = simulated
 
     async def respond(self, request: Request) -> Answer:
@@ -27,6 +36,9 @@ class Requests:
                 return self._report.status()
             case AskTap(card, reader):
                 return await self._tap(CardId.parse(card), self._reader(reader))
+            case AskSignal(pattern, seconds):
+                self._showing.show(pattern, seconds)
+                return {"pattern": pattern, "says": PATTERNS[pattern].says, "seconds": seconds}
             case _:
                 assert_never(request)
 

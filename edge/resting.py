@@ -1,5 +1,6 @@
 """Says what the lights show when nobody taps: the worst of all that is wrong, until it is over."""
 
+from collections.abc import Callable
 from typing import Final, Protocol
 
 import structlog
@@ -36,7 +37,11 @@ class Light(Protocol):
 class Resting:
     """Holds what is wrong at the moment; everything here is for the loop's thread."""
 
+    on_change: Callable[[], None] | None
+    """Called after something began or ended to hold."""
+
     def __init__(self, light: Light) -> None:
+        self.on_change = None
         self._light = light
         self._held: set[Pattern] = set()
 
@@ -44,10 +49,11 @@ class Resting:
         """Say that this holds from now on, or no longer; a light that fails is said and takes nothing else with it."""
         if pattern not in PRIORITY:
             raise ValueError(f"{pattern} answers a tap and cannot be held; there are {', '.join(PRIORITY)}")
-        if on:
-            self._held.add(pattern)
-        else:
-            self._held.discard(pattern)
+        if on is (pattern in self._held):
+            return
+        self._held ^= {pattern}
+        if self.on_change is not None:
+            self.on_change()
         try:
             self._light.rest(self.worst)
         except PinsFault as fault:

@@ -18,13 +18,19 @@ class Outputs(Protocol):
 
 
 class Signals:
-    """Plays one pattern at a time: the answer to a tap, at once, and otherwise the resting pattern, for ever."""
+    """Plays one pattern at a time: the answer to a tap, at once, and otherwise the resting pattern, for ever.
+
+    Somebody at the terminal may have a pattern demonstrated; it never stands before the answer to a tap.
+    """
 
     def __init__(self, pins: Outputs, loop: Scheduler) -> None:
         self._pins = pins
         self._loop = loop
         self._resting_pattern = Pattern.READY
         self._answer: Pattern | None = None
+        self._demonstrated: Pattern | None = None
+        self._demonstration_ends: Timer | None = None
+        self._pause = 0
         self._steps: tuple[Step, ...] = PATTERNS[Pattern.READY].steps
         self._next = 0
         self._left = 0
@@ -34,30 +40,56 @@ class Signals:
     @property
     def shown(self) -> Pattern:
         """The pattern that plays now."""
-        return self._answer or self._resting_pattern
+        return self._answer or self._demonstrated or self._resting_pattern
 
     def show(self, answer: Pattern) -> None:
         """Answer a tap: the first step is on the pins when this returns. It replaces whatever was shown."""
-        sequence = PATTERNS[answer]
+        self._forget_demonstration()
         self._answer = answer
-        self._begin(sequence.steps, sequence.times)
+        self._begin(answer, PATTERNS[answer].times)
 
     def rest(self, pattern: Pattern) -> None:
         """What to show when no answer is shown, from now on; an answer that plays is played to its end first."""
         if pattern is self._resting_pattern:
             return
         self._resting_pattern = pattern
+        if self._answer is None and self._demonstrated is None:
+            self._begin(pattern)
+
+    def demonstrate(self, pattern: Pattern, seconds: float, pause: int = 0) -> None:
+        """Play a pattern again and again for so long, with its buzzer, and `pause` milliseconds between the rounds.
+
+        An answer that plays is played to its end first. The next tap ends it: what is shown then is the tap's answer,
+        and nothing that looks like one follows it.
+        """
+        self._forget_demonstration()
+        self._demonstrated, self._pause = pattern, pause
+        self._demonstration_ends = self._loop.call_later(seconds, self._end_demonstration)
         if self._answer is None:
-            self._begin(PATTERNS[pattern].steps, 0)
+            self._begin(pattern)
 
     def stop(self) -> None:
         """Turn everything off and show nothing more."""
+        self._forget_demonstration()
         self._cancel()
         self._set(DARK)
 
-    def _begin(self, steps: tuple[Step, ...], times: int) -> None:
+    def _forget_demonstration(self) -> None:
+        self._demonstrated = None
+        if self._demonstration_ends is not None:
+            self._demonstration_ends.cancel()
+            self._demonstration_ends = None
+
+    def _end_demonstration(self) -> None:
+        self._forget_demonstration()
+        if self._answer is None:
+            self._begin(self._resting_pattern)
+
+    def _begin(self, pattern: Pattern, times: int = 0) -> None:
         self._cancel()
-        self._steps = steps
+        self._steps = PATTERNS[pattern].steps
+        if self._answer is None and self._demonstrated is not None and self._pause:
+            self._steps += (Step(self._pause),)
         self._next = 0
         self._left = times
         self._advance()
@@ -82,13 +114,14 @@ class Signals:
         if self._left > 0:
             return True
         self._answer = None
-        self._begin(PATTERNS[self._resting_pattern].steps, 0)
+        self._begin(self.shown)
         return False
 
     def _set(self, step: Step) -> None:
         self._turn("green", step.green)
         self._turn("red", step.red)
-        self._turn("buzzer", step.buzzer and (self._answer is not None or PATTERNS[self.shown].sounds_at_rest))
+        rests = self._answer is None and self._demonstrated is None
+        self._turn("buzzer", step.buzzer and (not rests or PATTERNS[self._resting_pattern].sounds_at_rest))
 
     def _turn(self, name: str, on: bool) -> None:
         if self._on[name] is not on:

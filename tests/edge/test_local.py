@@ -19,6 +19,7 @@ from edge.local import (
     LONGEST_LINE,
     MOST_CONNECTIONS,
     Answer,
+    AskSignal,
     AskStatus,
     AskTap,
     LocalSocket,
@@ -38,6 +39,8 @@ async def respond(request: Request) -> Answer:
             return {"terminal": "gate-1"}
         case AskTap(card, reader):
             return {"card": str(CardId.parse(card)), "reader": reader}
+        case AskSignal(pattern, seconds):
+            return {"pattern": pattern, "seconds": seconds}
 
 
 def serving(path: Path, visit: Callable[[], Coroutine[Any, Any, T]]) -> T:

@@ -168,3 +168,66 @@ def test_stop_turns_everything_off_for_good(pins: Pins, loop: HandLoop, signals:
 def test_the_guide_describes_every_pattern_in_the_words_of_the_table() -> None:
     rows = re.findall(r"^\| `([a-z_]+)` \| [^|]+ \| ([^|]+) \|$", DOCS.read_text(encoding="utf-8"), re.MULTILINE)
     assert rows == [(pattern.value, PATTERNS[pattern].words) for pattern in Pattern]
+
+
+# --- demonstrated -----------------------------------------------------------------------------------------------------
+
+
+def test_a_demonstration_plays_again_and_again_with_its_buzzer_and_ends_by_itself(
+    pins: Pins, loop: HandLoop, signals: Signals
+) -> None:
+    signals.rest(Pattern.READER_FAULT)
+    signals.demonstrate(Pattern.ADMITTED_OUT, 10.0, pause=1000)
+    seen = watched(pins, loop, 9.99)
+    assert len([ms for outputs, ms in seen if not outputs and ms > 1000]) == 4
+    assert sum("buzzer" in outputs for outputs, _ in seen) == 9
+    loop.advance(0.02)
+    assert signals.shown is Pattern.READER_FAULT
+    assert on(pins) == {"red"}
+
+
+def test_a_tap_ends_a_demonstration_for_good(pins: Pins, loop: HandLoop, signals: Signals) -> None:
+    """What a worker sees is the answer to his tap, and nothing that looks like another one after it."""
+    signals.demonstrate(Pattern.ADMITTED_IN, 600.0, pause=1000)
+    loop.advance(0.5)
+    signals.show(Pattern.BLOCKED)
+    assert on(pins) == {"red", "buzzer"}
+    assert not any("green" in outputs for outputs, _ in watched(pins, loop, 30))
+    assert signals.shown is Pattern.READY
+    assert loop.next_at() is None
+
+
+def test_a_demonstration_waits_for_the_end_of_an_answer(pins: Pins, loop: HandLoop, signals: Signals) -> None:
+    signals.show(Pattern.ADMITTED_IN)
+    signals.demonstrate(Pattern.BLOCKED, 5.0)
+    assert (signals.shown, on(pins)) == (Pattern.ADMITTED_IN, {"green", "buzzer"})
+    loop.advance(1.4)
+    assert signals.shown is Pattern.BLOCKED
+
+
+def test_what_begins_to_hold_during_a_demonstration_is_shown_after_it(
+    pins: Pins, loop: HandLoop, signals: Signals
+) -> None:
+    signals.demonstrate(Pattern.BLOCKED, 2.0)
+    signals.rest(Pattern.UNBOUND)
+    meanwhile = signals.shown
+    loop.advance(2.01)
+    assert (meanwhile, signals.shown) == (Pattern.BLOCKED, Pattern.UNBOUND)
+
+
+def test_a_demonstration_that_ends_during_an_answer_does_not_cut_it_short(
+    pins: Pins, loop: HandLoop, signals: Signals
+) -> None:
+    signals.show(Pattern.ADMITTED_IN)
+    signals.demonstrate(Pattern.BLOCKED, 0.5)
+    loop.advance(0.6)
+    assert (signals.shown, on(pins)) == (Pattern.ADMITTED_IN, {"green"})
+    loop.advance(1.0)
+    assert signals.shown is Pattern.READY
+
+
+def test_stop_ends_a_demonstration(pins: Pins, loop: HandLoop, signals: Signals) -> None:
+    signals.demonstrate(Pattern.IDENTIFY, 600.0)
+    signals.stop()
+    assert on(pins) == set()
+    assert loop.next_at() is None
