@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from edge.signals import Pattern
+from edge.patterns import Pattern
 from protocol.cards import CardId
 from protocol.clock import ClockReading
 from protocol.decision import Denied, Direction, Enrolment, Facts, Granted, Reason, Verdict
@@ -15,6 +15,12 @@ SHOWN_FOR: Final = {
     Reason.PROJECT_ENDED: Pattern.PROJECT_ENDED,
     Reason.BLOCKED: Pattern.BLOCKED,
     Reason.NOT_ENROLLED: Pattern.NOT_ENROLLED,
+    Reason.NO_RIGHT: Pattern.NO_RIGHT,
+    Reason.OUT_OF_HOURS: Pattern.OUT_OF_HOURS,
+    Reason.CLOCK_UNTRUSTED: Pattern.CLOCK_DENIED,
+    Reason.ANTI_PASSBACK: Pattern.ANTI_PASSBACK,
+    Reason.OCCUPANCY_LIMIT: Pattern.OCCUPANCY_LIMIT,
+    Reason.DOORS_EXPIRED: Pattern.DOORS_EXPIRED,
 }
 
 
@@ -52,6 +58,8 @@ def pattern_of(verdict: Verdict, enrolment: Enrolment | None, online: bool) -> P
     match verdict:
         case Denied(reason):
             return SHOWN_FOR[reason]
+        case Granted(remark=Reason.DOORS_EXPIRED):
+            return Pattern.DOORS_EXPIRED
         case Granted() if enrolment is None:
             return Pattern.ADMITTED_WITHOUT_PERSON if online else Pattern.RECORDED_WITHOUT_PERSON_OFFLINE
         case Granted(Direction.IN):

@@ -1,10 +1,14 @@
 """A reading of a clock together with how far it can be trusted."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 MICROSECONDS = 1_000_000
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST = (datetime(2, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+_LAST = (datetime(9998, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 
 
 class ClockQuality(StrEnum):
@@ -25,6 +29,11 @@ class ClockReading:
     monotonic: int
 
     @property
+    def is_trusted(self) -> bool:
+        """Says whether the wall clock can be believed."""
+        return self.quality is not ClockQuality.UNTRUSTED
+
+    @property
     def moment(self) -> datetime:
-        """The wall clock as an aware datetime in UTC."""
-        return datetime.fromtimestamp(self.utc / MICROSECONDS, UTC)
+        """The wall clock as an aware datetime in UTC; years that no calendar here knows become the nearest it does."""
+        return _EPOCH + timedelta(microseconds=min(max(self.utc, _FIRST), _LAST))

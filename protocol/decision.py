@@ -1,31 +1,26 @@
 """The rule that answers a tap: a pure function that terminal, portal and phone all call.
 
-Order, first denial wins: unbound, project ended, blocked, not enrolled. An OUT at a bound terminal is never denied:
-nobody is trapped and no pass stays open; what would have denied it stands on the entry as a remark (DESIGN 6).
+Order, first denial wins: unbound, project ended, blocked, not enrolled, no right, out of hours or clock untrusted,
+anti-passback, occupancy limit. An OUT at a bound terminal is never denied: nobody is trapped and no pass stays open;
+what would have denied it stands on the entry as a remark (DESIGN 6).
 """
 
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
 from enum import StrEnum
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 import msgspec
 
-from protocol.clock import MICROSECONDS, ClockQuality, ClockReading
+from protocol.clock import MICROSECONDS, ClockReading
+from protocol.passes import Direction as Direction  # noqa: PLC0414 - whoever reads a verdict looks for it here
+from protocol.passes import Movement as Movement  # noqa: PLC0414
+from protocol.passes import age_of, local, still_counting
 from protocol.rights import Right
 
 Holiday = Annotated[str, msgspec.Meta(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
 Minutes = Annotated[int, msgspec.Meta(ge=0, le=10 * 366 * 24 * 60)]
 
-LONGEST_PASS = 13 * 3600 * MICROSECONDS  # ID06 Log Index: a pass is at most 13 hours (domain.md 1.3.3)
-
-
-class Direction(StrEnum):
-    """Which way a person goes."""
-
-    IN = "in"
-    OUT = "out"
+MINUTE = 60 * MICROSECONDS
 
 
 class ReaderDirection(StrEnum):
@@ -129,21 +124,6 @@ class Enrolment(msgspec.Struct, frozen=True, array_like=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Movement:
-    """The newest movement known here of a person for a company on a project (of an unknown person: of the card).
-
-    `at`: microseconds UTC by a clock of this quality. `monotonic`: nanoseconds since the boot `boot_id`, where it was
-    this terminal that saw it: its age within one boot is by monotonic time, so that a clock step moves nothing.
-    """
-
-    direction: Direction
-    at: int
-    boot_id: bytes = b""
-    monotonic: int = 0
-    quality: ClockQuality = ClockQuality.SYNCHRONISED
-
-
-@dataclass(frozen=True, slots=True)
 class Facts:
     """What a terminal knows when a card is held against it.
 
@@ -182,50 +162,102 @@ class Denied:
 Verdict = Granted | Denied
 
 
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """Which doors somebody's rights open now, or why they open none, or what is remarked on their doing so."""
+
+    doors: tuple[str, ...]
+    objection: Reason | None = None
+    remark: Reason | None = None
+
+
 def decide(facts: Facts, now: ClockReading) -> Verdict:
-    """Answer a tap from what is known here. Total and pure: the same facts give the same verdict."""
+    """Answer a tap from what is known here. Total and pure: the same facts give the same verdict, and nothing raises.
+
+    An IN opens the doors that the reader stands at and that rights which hold now lead to; an OUT opens all of them.
+    """
     binding = facts.binding
     if binding is None:
         return Denied(Reason.UNBOUND)
-    direction = direction_of(facts.reader, facts.movement, binding, now)
-    objection = _first_objection(binding, facts)
+    last = still_counting(facts.movement, binding.reset, binding.zone, now)
+    direction = _direction(facts.reader, last)
+    doors = tuple(door for door in binding.doors if facts.at_doors is None or door in facts.at_doors)
+    reach = _reach(binding, facts.enrolment, doors, now)
+    passed_back = _is_passed_back(binding, direction, last, now)
+    objection = _first_objection(binding, facts, reach, passed_back)
+    if objection is None and direction is Direction.IN and _is_full(binding, facts.inside, last):
+        objection = Reason.OCCUPANCY_LIMIT
+    remark = objection or reach.remark or (Reason.ANTI_PASSBACK if passed_back else None)
+    long_access = facts.enrolment is not None and facts.enrolment.long_access
     if direction is Direction.OUT:
-        return Granted(direction, binding.doors, objection)
+        return Granted(direction, doors, remark, long_access)
     if objection is not None:
         return Denied(objection, direction)
-    return Granted(direction, binding.doors)
+    if reach.doors and _have_doors_expired(binding, facts.unheard_for):
+        return Granted(direction, (), Reason.DOORS_EXPIRED)
+    return Granted(direction, reach.doors, remark, long_access)
 
 
-def _first_objection(binding: Binding, facts: Facts) -> Reason | None:
+def _first_objection(binding: Binding, facts: Facts, reach: _Reach, passed_back: bool) -> Reason | None:
     if binding.ended:
         return Reason.PROJECT_ENDED
     if facts.blocked is not None:
         return Reason.BLOCKED
     if binding.mode is Mode.CLOSED and facts.enrolment is None:
         return Reason.NOT_ENROLLED
+    if reach.objection is not None:
+        return reach.objection
+    if passed_back and binding.anti_passback is not AntiPassback.SOFT:
+        return Reason.ANTI_PASSBACK
     return None
 
 
-def direction_of(reader: ReaderDirection, movement: Movement | None, binding: Binding, now: ClockReading) -> Direction:
-    """Which way a tap goes: the reader's way, or out for who came in less than 13 h ago and since the reset."""
+def _direction(reader: ReaderDirection, last: Movement | None) -> Direction:
     if reader is not ReaderDirection.TOGGLE:
         return Direction(reader.value)
-    if movement is None or movement.direction is Direction.OUT:
-        return Direction.IN
-    if now.utc - movement.at >= LONGEST_PASS:
-        return Direction.IN
-    if binding.reset is not None and movement.at < latest_reset(binding.reset, binding.zone, now):
-        return Direction.IN
-    return Direction.OUT
+    return Direction.IN if last is None or last.direction is Direction.OUT else Direction.OUT
 
 
-def latest_reset(reset: str, zone: str, now: ClockReading) -> int:
-    """When presence was last reset, in microseconds UTC; `reset` is local time as HH:MM.
+def _reach(binding: Binding, enrolment: Enrolment | None, doors: tuple[str, ...], now: ClockReading) -> _Reach:
+    """What the rights of whoever taps come to here. A card without a person, let in by the mode, has all doors."""
+    if enrolment is None or enrolment.rights is None:
+        return _Reach(doors)
+    leading = [right for right in binding.rights if right.name in enrolment.rights and right.leads_to(doors)]
+    if not leading:
+        return _Reach((), Reason.NO_RIGHT)
+    remark = None
+    if all(right.hours is None for right in leading):
+        holding = leading
+    elif now.is_trusted:
+        here = local(now, binding.zone)
+        holding = [right for right in leading if right.holds(here, binding.holidays)]
+    elif binding.clock_untrusted is ClockPolicy.IGNORE_SCHEDULES:
+        holding, remark = leading, Reason.CLOCK_UNTRUSTED
+    else:
+        holding = [right for right in leading if right.hours is None]
+    if not holding:
+        return _Reach((), Reason.OUT_OF_HOURS if now.is_trusted else Reason.CLOCK_UNTRUSTED)
+    return _Reach(tuple(door for door in doors if any(right.opens(door) for right in holding)), None, remark)
 
-    A time that a clock change skips counts as the moment after the gap, one that comes twice as its first.
-    """
-    here = now.moment.astimezone(ZoneInfo(zone))
-    at = datetime.combine(here.date(), time.fromisoformat(reset), tzinfo=here.tzinfo)
-    if at.timestamp() > here.timestamp():
-        at = datetime.combine(here.date() - timedelta(days=1), time.fromisoformat(reset), tzinfo=here.tzinfo)
-    return int(at.timestamp()) * MICROSECONDS
+
+def _is_passed_back(binding: Binding, direction: Direction, last: Movement | None, now: ClockReading) -> bool:
+    """Whether somebody goes the same way twice, and it is not forgiven yet; an unknown age forgives nothing."""
+    if binding.anti_passback is AntiPassback.OFF or last is None or last.direction is not direction:
+        return False
+    if binding.anti_passback is not AntiPassback.TIMED:
+        return True
+    age = age_of(last, now)
+    return age is None or age < binding.anti_passback_minutes * MINUTE
+
+
+def _is_full(binding: Binding, inside: int, last: Movement | None) -> bool:
+    """Whether nobody more may come in; who is inside already takes no second place."""
+    if binding.occupancy_limit is None or (last is not None and last.direction is Direction.IN):
+        return False
+    return inside >= binding.occupancy_limit
+
+
+def _have_doors_expired(binding: Binding, unheard_for: int | None) -> bool:
+    """Whether the cloud was silent for too long to open doors on its word; a silence nobody measured is too long."""
+    longest = binding.doors_expire_after_offline
+    return longest is not None and (unheard_for is None or unheard_for >= longest * MINUTE)

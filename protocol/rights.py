@@ -46,7 +46,11 @@ class Right(msgspec.Struct, frozen=True, array_like=True):
 
     def leads_to(self, doors: tuple[str, ...]) -> bool:
         """Whether it is of any use at a place with these doors; a right to all doors is, even where there is none."""
-        return self.doors is None or any(door in self.doors for door in doors)
+        return self.doors is None or any(map(self.opens, doors))
+
+    def opens(self, door: str) -> bool:
+        """Whether it is a right to this door."""
+        return self.doors is None or door in self.doors
 
     def holds(self, here: datetime, holidays: tuple[str, ...]) -> bool:
         """Whether its hours cover a moment, given as local time."""

@@ -1,7 +1,8 @@
 """Who is let in, and why not: the one rule, tried from every side."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from itertools import combinations, pairwise
+from typing import Any, Final
 
 import msgspec
 import pytest
@@ -10,9 +11,10 @@ from hypothesis import strategies as st
 
 from protocol.clock import MICROSECONDS, ClockQuality, ClockReading
 from protocol.decision import (
-    LONGEST_PASS,
+    AntiPassback,
     Binding,
     BlockReason,
+    ClockPolicy,
     Denied,
     Direction,
     Enrolment,
@@ -23,132 +25,459 @@ from protocol.decision import (
     ReaderDirection,
     Reason,
     decide,
-    latest_reset,
 )
+from protocol.passes import LONGEST_PASS
+from protocol.rights import Hours, Right
 from tests.protocol.examples import BINDING, SEVEN
 
-KNOWN = Enrolment("person", "company")
-BOUND = Facts(BINDING, ReaderDirection.TOGGLE, KNOWN, None, None)
-
-
-def at(utc: int) -> ClockReading:
-    """A clock that shows this."""
-    return ClockReading(utc, ClockQuality.SYNCHRONISED, bytes(16), utc * 1000)
-
-
-NOW = at(SEVEN)
-INSIDE = Movement(Direction.IN, SEVEN - 3600 * MICROSECONDS)
-
-moments = st.integers(min_value=SEVEN - 40 * 3600 * MICROSECONDS, max_value=SEVEN + 40 * 3600 * MICROSECONDS)
-bindings = st.builds(
-    lambda mode, ended, reset: None if mode is None else _binding(mode, ended=ended, reset=reset),
-    st.none() | st.sampled_from(Mode),
-    st.booleans(),
-    st.none() | st.sampled_from(["00:00", "03:00", "23:59"]),
+BOOT, EARLIER = b"b" * 16, b"a" * 16
+MINUTE, HOUR = 60 * MICROSECONDS, 3600 * MICROSECONDS
+DAYS = (0, 1, 2, 3, 4)
+DAY_SHIFT, NIGHT_SHIFT = Hours(DAYS, 6 * 60, 18 * 60), Hours(DAYS, 22 * 60, 6 * 60)
+RIGHTS: Final = (
+    Right("yard", ("gate",), (DAY_SHIFT,)),  # NOW is a Wednesday, 08:00 in Stockholm
+    Right("night", ("gate",), (NIGHT_SHIFT,)),
+    Right("office", ("shed",), None),
+    Right("anywhere", None, (DAY_SHIFT,)),
+    Right("always", None, None),
+    Right("elsewhere", ("north",), None),
 )
-facts = st.builds(
-    Facts,
-    bindings,
-    st.sampled_from(ReaderDirection),
-    st.none() | st.just(KNOWN),
-    st.none() | st.sampled_from(BlockReason),
-    st.none() | st.builds(Movement, st.sampled_from(Direction), moments),
+DOORS: Final = ("gate", "shed")
+
+
+def at(utc: int, quality: ClockQuality = ClockQuality.SYNCHRONISED) -> ClockReading:
+    """A clock that shows this, in a boot that began in 1970."""
+    return ClockReading(utc, quality, BOOT, utc * 1000)
+
+
+NOW, UNSURE = at(SEVEN), at(SEVEN, ClockQuality.UNTRUSTED)
+
+
+def binding(**changed: Any) -> Binding:
+    """A project with rights at a place of two doors, in open mode and without a reset."""
+    known: dict[str, Any] = {"reset": None, "doors": DOORS, "rights": RIGHTS}
+    return msgspec.structs.replace(BINDING, **{**known, **changed})
+
+
+def who(*rights: str, long_access: bool = False) -> Enrolment:
+    """Somebody with these rights."""
+    return Enrolment("person", "company", rights, long_access)
+
+
+def moved(direction: Direction, ago: int, **changed: Any) -> Movement:
+    """A movement of this boot, so many microseconds ago."""
+    known: dict[str, Any] = {"boot_id": BOOT, "monotonic": (SEVEN - ago) * 1000}
+    return Movement(direction, SEVEN - ago, **{**known, **changed})
+
+
+ANYBODY: Final = Enrolment("person", "company")
+BOUND: Final = Facts(binding(), ReaderDirection.TOGGLE, ANYBODY, None, None)
+INSIDE: Final = moved(Direction.IN, HOUR)
+GONE: Final = moved(Direction.OUT, HOUR)
+COMES_IN: Final = replace(BOUND, reader=ReaderDirection.IN)
+GOES_OUT: Final = replace(BOUND, reader=ReaderDirection.OUT)
+
+
+# --- the order --------------------------------------------------------------------------------------------------------
+
+OBJECTIONS: Final[list[tuple[Reason, dict[str, Any], dict[str, Any]]]] = [
+    (Reason.PROJECT_ENDED, {"ended": True}, {}),
+    (Reason.BLOCKED, {}, {"blocked": BlockReason.LOST}),
+    (Reason.NOT_ENROLLED, {"mode": Mode.CLOSED}, {"enrolment": None}),
+    (Reason.NO_RIGHT, {}, {"enrolment": who("elsewhere")}),
+    (Reason.OUT_OF_HOURS, {}, {"enrolment": who("night")}),
+    (Reason.ANTI_PASSBACK, {"anti_passback": AntiPassback.HARD}, {"movement": INSIDE}),
+    (Reason.OCCUPANCY_LIMIT, {"occupancy_limit": 7}, {"inside": 7}),
+]
+
+
+@pytest.mark.feature("F14")
+@pytest.mark.parametrize(("reason", "policy", "known"), OBJECTIONS, ids=[reason for reason, _, _ in OBJECTIONS])
+def test_each_reason_denies_an_in_and_only_remarks_on_an_out(
+    reason: Reason, policy: dict[str, Any], known: dict[str, Any]
+) -> None:
+    comes_in = replace(COMES_IN, binding=binding(**policy), **known)
+    assert decide(comes_in, NOW) == Denied(reason, Direction.IN)
+    goes_out = decide(replace(comes_in, reader=ReaderDirection.OUT), NOW)
+    none_on_the_way_out = {Reason.ANTI_PASSBACK, Reason.OCCUPANCY_LIMIT}
+    assert goes_out == Granted(Direction.OUT, DOORS, None if reason in none_on_the_way_out else reason)
+
+
+@pytest.mark.feature("F14")
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(first, second) for first, second in combinations(OBJECTIONS, 2) if not first[2].keys() & second[2].keys()],
+    ids=lambda each: each[0],
 )
+def test_the_first_denial_wins(first: tuple[Any, ...], second: tuple[Any, ...]) -> None:
+    """Each against every later one that can hold together with it."""
+    facts = replace(COMES_IN, binding=binding(**first[1], **second[1]), **first[2], **second[2])
+    assert decide(facts, NOW) == Denied(first[0], Direction.IN)
 
 
-def _binding(mode: Mode, *, ended: bool = False, reset: str | None = None) -> Binding:
-    return msgspec.structs.replace(BINDING, mode=mode, ended=ended, reset=reset)
+@pytest.mark.feature("F14")
+def test_the_order_of_decision_is_that_of_the_reasons() -> None:
+    """The documents list them in the order of the enum."""
+    order = [Reason.UNBOUND, *(reason for reason, _, _ in OBJECTIONS)]
+    assert [reason for reason in Reason if reason in order] == order
+    assert set(Reason) - set(order) == {Reason.CLOCK_UNTRUSTED, Reason.DOORS_EXPIRED}
 
 
-def test_an_unbound_terminal_admits_nobody() -> None:
+def test_an_unbound_terminal_admits_nobody_either_way() -> None:
     """Without a project there is nothing to be admitted to."""
-    assert decide(replace(BOUND, binding=None), NOW) == Denied(Reason.UNBOUND)
+    for reader in ReaderDirection:
+        assert decide(replace(BOUND, binding=None, reader=reader), NOW) == Denied(Reason.UNBOUND)
 
 
-def test_a_blocked_card_is_denied() -> None:
-    """Blocked wins over being enrolled."""
-    assert decide(replace(BOUND, blocked=BlockReason.LOST), NOW) == Denied(Reason.BLOCKED, Direction.IN)
+def test_an_open_project_admits_a_card_without_a_person_to_all_doors() -> None:
+    """The binding's rights are those of enrolled people; who must be kept out needs closed mode."""
+    assert decide(replace(COMES_IN, enrolment=None), NOW) == Granted(Direction.IN, DOORS)
 
 
-def test_an_ended_project_admits_nobody_in() -> None:
-    """The end of a project comes before what is known of the card."""
-    ended = replace(BOUND, binding=_binding(Mode.OPEN, ended=True), blocked=BlockReason.LOST)
-    assert decide(ended, NOW) == Denied(Reason.PROJECT_ENDED, Direction.IN)
+# --- doors ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_closed_project_admits_only_who_is_enrolled() -> None:
-    """Closed mode keeps out unknown cards; open mode admits them."""
-    closed = replace(BOUND, binding=_binding(Mode.CLOSED), enrolment=None)
-    assert decide(closed, NOW) == Denied(Reason.NOT_ENROLLED, Direction.IN)
-    assert decide(replace(closed, enrolment=KNOWN), NOW) == Granted(Direction.IN, ("grind",))
-    assert decide(replace(closed, binding=_binding(Mode.OPEN)), NOW) == Granted(Direction.IN, ("grind",))
+@pytest.mark.feature("F15")
+@pytest.mark.parametrize(
+    ("enrolment", "at_doors", "opened"),
+    [
+        (ANYBODY, None, ("gate", "shed")),
+        (ANYBODY, ("shed",), ("shed",)),
+        (ANYBODY, ("shed", "of another terminal"), ("shed",)),
+        (ANYBODY, (), ()),
+        (who("yard"), None, ("gate",)),
+        (who("yard", "office"), None, ("gate", "shed")),
+        (who("night", "office"), None, ("shed",)),
+        (who("yard", "office"), ("shed",), ("shed",)),
+        (who("anywhere"), None, ("gate", "shed")),
+        (who("always"), (), ()),  # a reader that only registers
+        (who("not known here", "office"), None, ("shed",)),
+    ],
+)
+def test_doors_open_that_the_reader_stands_at_and_a_right_leads_to(
+    enrolment: Enrolment, at_doors: tuple[str, ...] | None, opened: tuple[str, ...]
+) -> None:
+    assert decide(replace(COMES_IN, enrolment=enrolment, at_doors=at_doors), NOW) == Granted(Direction.IN, opened)
 
 
-def test_a_toggle_reader_turns_an_in_into_an_out() -> None:
-    """Whoever came in this morning goes out with the next tap."""
-    assert decide(replace(BOUND, movement=INSIDE), NOW) == Granted(Direction.OUT, ("grind",))
+@pytest.mark.feature("F15")
+@pytest.mark.parametrize(
+    ("enrolment", "at_doors"),
+    [
+        (who(), None),
+        (who("not known here"), None),
+        (who("elsewhere"), None),
+        (who("yard"), ("shed",)),
+        (who("night"), ("shed",)),  # not out of hours: at that door it is never right
+        (who("yard"), ()),
+    ],
+)
+def test_who_has_no_right_that_leads_through_here_is_denied(
+    enrolment: Enrolment, at_doors: tuple[str, ...] | None
+) -> None:
+    facts = replace(COMES_IN, enrolment=enrolment, at_doors=at_doors)
+    assert decide(facts, NOW) == Denied(Reason.NO_RIGHT, Direction.IN)
 
 
-def test_a_forgotten_tap_out_does_not_turn_the_next_day_around() -> None:
-    """After 13 hours, or a presence reset, the next tap is an IN."""
-    yesterday = Movement(Direction.IN, SEVEN - LONGEST_PASS)
-    binding = _binding(Mode.OPEN)
-    assert decide(Facts(binding, ReaderDirection.TOGGLE, KNOWN, None, yesterday), NOW) == Granted(
-        Direction.IN, ("grind",)
-    )
-    before_reset = Movement(Direction.IN, SEVEN - 6 * 3600 * MICROSECONDS)  # 02:00 in Stockholm, reset at 03:00
-    assert decide(replace(BOUND, movement=before_reset), NOW) == Granted(Direction.IN, ("grind",))
+@pytest.mark.feature("F15")
+def test_on_the_way_out_every_door_at_the_reader_opens() -> None:
+    facts = replace(GOES_OUT, enrolment=who("office"))
+    assert decide(facts, NOW) == Granted(Direction.OUT, DOORS)
+    at_the_gate = decide(replace(facts, at_doors=("gate",)), NOW)
+    assert at_the_gate == Granted(Direction.OUT, ("gate",), Reason.NO_RIGHT)
+    assert decide(replace(facts, enrolment=who()), NOW) == Granted(Direction.OUT, DOORS, Reason.NO_RIGHT)
 
 
-@given(facts, moments)
-def test_an_out_at_a_bound_terminal_is_never_denied(known: Facts, when: int) -> None:
-    """Nobody is trapped, and the objection stands as a remark."""
-    verdict = decide(known, at(when))
-    if known.binding is None:
-        assert verdict == Denied(Reason.UNBOUND)
-    elif known.reader is ReaderDirection.OUT:
+@pytest.mark.feature("F15")
+def test_long_access_is_of_the_person() -> None:
+    for facts in (COMES_IN, GOES_OUT):
+        verdict = decide(replace(facts, enrolment=who("always", long_access=True)), NOW)
         assert isinstance(verdict, Granted)
-        assert verdict.direction is Direction.OUT
-    elif isinstance(verdict, Denied):
-        assert verdict.direction is Direction.IN
+        assert verdict.long_access
 
 
-@given(facts, moments)
-def test_the_decision_is_total_and_the_same_each_time(known: Facts, when: int) -> None:
-    """Pure: what the portal says would happen is what happens."""
-    verdict = decide(known, at(when))
-    assert verdict == decide(known, at(when))
+@pytest.mark.feature("F15")
+def test_a_limit_keeps_out_who_would_be_one_too_many() -> None:
+    """Somebody inside who taps in again takes no second place; nobody is counted on the way out."""
+    full = replace(COMES_IN, binding=binding(occupancy_limit=2), inside=2)
+    assert decide(full, NOW) == Denied(Reason.OCCUPANCY_LIMIT, Direction.IN)
+    assert decide(replace(full, inside=1), NOW) == Granted(Direction.IN, DOORS)
+    assert decide(replace(full, movement=INSIDE), NOW) == Granted(Direction.IN, DOORS)
+    assert decide(replace(full, movement=GONE), NOW) == Denied(Reason.OCCUPANCY_LIMIT, Direction.IN)
+    assert decide(replace(full, binding=binding(occupancy_limit=0), inside=0), NOW) == Denied(
+        Reason.OCCUPANCY_LIMIT, Direction.IN
+    )
+    assert decide(replace(full, reader=ReaderDirection.OUT), NOW) == Granted(Direction.OUT, DOORS)
+
+
+@pytest.mark.feature("F15")
+@pytest.mark.parametrize(
+    ("unheard_for", "opened", "remark"),
+    [
+        (0, DOORS, None),
+        (72 * HOUR - 1, DOORS, None),
+        (72 * HOUR, (), Reason.DOORS_EXPIRED),
+        (None, (), Reason.DOORS_EXPIRED),
+    ],
+)
+def test_doors_stay_shut_on_the_way_in_when_the_cloud_was_silent_for_too_long(
+    unheard_for: int | None, opened: tuple[str, ...], remark: Reason | None
+) -> None:
+    """Registering goes on for ever, and nobody is shut in."""
+    facts = replace(COMES_IN, binding=binding(doors_expire_after_offline=72 * 60), unheard_for=unheard_for)
+    assert decide(facts, NOW) == Granted(Direction.IN, opened, remark)
+    assert decide(replace(facts, reader=ReaderDirection.OUT), NOW) == Granted(Direction.OUT, DOORS)
+    assert decide(replace(facts, at_doors=()), NOW) == Granted(Direction.IN, ())
+    assert decide(replace(facts, binding=binding()), NOW) == Granted(Direction.IN, DOORS)
+
+
+# --- hours and the clock ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.feature("F15")
+@pytest.mark.parametrize(
+    ("policy", "enrolment", "verdict"),
+    [
+        (ClockPolicy.IGNORE_SCHEDULES, who("night"), Granted(Direction.IN, ("gate",), Reason.CLOCK_UNTRUSTED)),
+        (ClockPolicy.IGNORE_SCHEDULES, who("night", "office"), Granted(Direction.IN, DOORS, Reason.CLOCK_UNTRUSTED)),
+        (ClockPolicy.IGNORE_SCHEDULES, who("office"), Granted(Direction.IN, ("shed",))),
+        (ClockPolicy.IGNORE_SCHEDULES, who("elsewhere"), Denied(Reason.NO_RIGHT, Direction.IN)),
+        (ClockPolicy.IGNORE_SCHEDULES, ANYBODY, Granted(Direction.IN, DOORS)),
+        (ClockPolicy.ALWAYS_ONLY, who("yard"), Denied(Reason.CLOCK_UNTRUSTED, Direction.IN)),
+        (ClockPolicy.ALWAYS_ONLY, who("yard", "office"), Granted(Direction.IN, ("shed",))),
+        (ClockPolicy.ALWAYS_ONLY, who("elsewhere"), Denied(Reason.NO_RIGHT, Direction.IN)),
+        (ClockPolicy.ALWAYS_ONLY, ANYBODY, Granted(Direction.IN, DOORS)),
+    ],
+)
+def test_what_an_untrusted_clock_means_for_people_with_hours(
+    policy: ClockPolicy, enrolment: Enrolment, verdict: Granted | Denied
+) -> None:
+    facts = replace(COMES_IN, binding=binding(clock_untrusted=policy), enrolment=enrolment)
+    assert decide(facts, UNSURE) == verdict
+
+
+@pytest.mark.feature("F15")
+def test_a_clock_that_was_held_counts_like_one_that_is_synchronised() -> None:
+    for quality in (ClockQuality.SYNCHRONISED, ClockQuality.HELD):
+        denied = decide(replace(COMES_IN, enrolment=who("night")), at(SEVEN, quality))
+        assert denied == Denied(Reason.OUT_OF_HOURS, Direction.IN)
+
+
+@pytest.mark.feature("F15")
+def test_a_holiday_of_the_project_keeps_a_day_shift_out() -> None:
+    facts = replace(COMES_IN, binding=binding(holidays=("2025-11-05",)), enrolment=who("yard"))
+    assert decide(facts, NOW) == Denied(Reason.OUT_OF_HOURS, Direction.IN)
+    assert decide(facts, at(SEVEN + 24 * HOUR)) == Granted(Direction.IN, ("gate",))
+
+
+# --- which way, and anti-passback -------------------------------------------------------------------------------------
+
+
+@pytest.mark.feature("F14")
+@pytest.mark.parametrize(
+    ("reader", "movement", "direction"),
+    [
+        (ReaderDirection.TOGGLE, None, Direction.IN),
+        (ReaderDirection.TOGGLE, INSIDE, Direction.OUT),
+        (ReaderDirection.TOGGLE, GONE, Direction.IN),
+        (ReaderDirection.TOGGLE, moved(Direction.IN, LONGEST_PASS - 1), Direction.OUT),
+        (ReaderDirection.TOGGLE, moved(Direction.IN, LONGEST_PASS), Direction.IN),
+        (ReaderDirection.IN, INSIDE, Direction.IN),
+        (ReaderDirection.OUT, None, Direction.OUT),
+        (ReaderDirection.OUT, GONE, Direction.OUT),
+    ],
+)
+def test_a_reader_goes_its_own_way_or_both_in_turn(
+    reader: ReaderDirection, movement: Movement | None, direction: Direction
+) -> None:
+    verdict = decide(replace(BOUND, reader=reader, movement=movement), NOW)
+    assert verdict == Granted(direction, DOORS)
+
+
+def test_after_the_presence_reset_the_next_tap_is_an_in() -> None:
+    before = moved(Direction.IN, 6 * HOUR)  # 02:00 in Stockholm, reset at 03:00
+    assert decide(replace(BOUND, binding=binding(reset="03:00"), movement=before), NOW).direction is Direction.IN
+    assert decide(replace(BOUND, binding=binding(reset="01:00"), movement=before), NOW).direction is Direction.OUT
+
+
+PASSED_BACK: Final = Granted(Direction.IN, DOORS, Reason.ANTI_PASSBACK)
+KEPT_OUT: Final = Denied(Reason.ANTI_PASSBACK, Direction.IN)
+WELCOME: Final = Granted(Direction.IN, DOORS)
+
+
+@pytest.mark.feature("F15")
+@pytest.mark.parametrize(
+    ("policy", "movement", "verdict"),
+    [
+        (AntiPassback.OFF, INSIDE, WELCOME),
+        (AntiPassback.SOFT, INSIDE, PASSED_BACK),
+        (AntiPassback.SOFT, GONE, WELCOME),
+        (AntiPassback.HARD, INSIDE, KEPT_OUT),
+        (AntiPassback.HARD, GONE, WELCOME),
+        (AntiPassback.HARD, None, WELCOME),
+        (AntiPassback.HARD, moved(Direction.IN, LONGEST_PASS - 1), KEPT_OUT),
+        (AntiPassback.HARD, moved(Direction.IN, LONGEST_PASS), WELCOME),
+        (AntiPassback.TIMED, moved(Direction.IN, 30 * MINUTE - 1), KEPT_OUT),
+        (AntiPassback.TIMED, moved(Direction.IN, 30 * MINUTE), WELCOME),
+    ],
+)
+def test_anti_passback_denies_remarks_or_forgives(
+    policy: AntiPassback, movement: Movement | None, verdict: Granted | Denied
+) -> None:
+    strict = binding(anti_passback=policy, anti_passback_minutes=30)
+    assert decide(replace(COMES_IN, binding=strict, movement=movement), NOW) == verdict
+
+
+@pytest.mark.feature("F15")
+def test_the_presence_reset_forgives_too() -> None:
+    facts = replace(COMES_IN, movement=moved(Direction.IN, 6 * HOUR))
+    assert decide(replace(facts, binding=binding(anti_passback=AntiPassback.HARD)), NOW) == KEPT_OUT
+    reset = binding(anti_passback=AntiPassback.HARD, reset="03:00")
+    assert decide(replace(facts, binding=reset), NOW) == WELCOME
+
+
+@pytest.mark.feature("F15")
+@pytest.mark.parametrize("policy", [AntiPassback.SOFT, AntiPassback.HARD, AntiPassback.TIMED])
+def test_who_goes_out_twice_is_let_out_with_a_remark(policy: AntiPassback) -> None:
+    facts = replace(GOES_OUT, binding=binding(anti_passback=policy, anti_passback_minutes=90), movement=GONE)
+    assert decide(facts, NOW) == Granted(Direction.OUT, DOORS, Reason.ANTI_PASSBACK)
+    assert decide(replace(facts, movement=INSIDE), NOW) == Granted(Direction.OUT, DOORS)
+
+
+def test_a_toggle_reader_never_meets_anti_passback() -> None:
+    strict = replace(BOUND, binding=binding(anti_passback=AntiPassback.HARD))
+    for movement in (INSIDE, GONE, None):
+        assert isinstance(decide(replace(strict, movement=movement), NOW), Granted)
+
+
+# --- properties -------------------------------------------------------------------------------------------------------
+
+any_time = st.integers(-(2**70), 2**70) | st.integers(SEVEN - 40 * HOUR, SEVEN + 40 * HOUR)
+readings = st.builds(
+    ClockReading,
+    any_time,
+    st.sampled_from(ClockQuality),
+    st.sampled_from([BOOT, EARLIER, b""]),
+    st.integers(0, 2**63) | st.just(SEVEN * 1000),
+)
+minutes_of_day = st.integers(0, 24 * 60)
+rights = st.builds(
+    Right,
+    st.sampled_from("abcd"),
+    st.none() | st.lists(st.sampled_from(["gate", "shed", "north"]), max_size=2).map(tuple),
+    st.none()
+    | st.lists(
+        st.builds(Hours, st.lists(st.integers(0, 7), max_size=8).map(tuple), minutes_of_day, minutes_of_day), max_size=2
+    ).map(tuple),
+)
+some_doors = st.lists(st.sampled_from(["gate", "shed"]), max_size=2, unique=True).map(tuple)
+bindings = st.builds(
+    binding,
+    mode=st.sampled_from(Mode),
+    zone=st.sampled_from(["Europe/Stockholm", "Pacific/Kiritimati", "America/Anchorage", "UTC"]),
+    ended=st.booleans(),
+    reset=st.none() | st.sampled_from(["00:00", "02:30", "03:00", "23:59"]),
+    doors=some_doors,
+    rights=st.lists(rights, max_size=4).map(tuple),
+    holidays=st.lists(st.sampled_from(["2025-11-05", "2025-11-06", "0001-01-01"]), max_size=2).map(tuple),
+    anti_passback=st.sampled_from(AntiPassback),
+    anti_passback_minutes=st.sampled_from([0, 30, 10**6]),
+    occupancy_limit=st.none() | st.integers(0, 3),
+    doors_expire_after_offline=st.none() | st.sampled_from([0, 60]),
+    clock_untrusted=st.sampled_from(ClockPolicy),
+)
+enrolments = st.builds(
+    Enrolment,
+    st.just("person"),
+    st.just("company"),
+    st.none() | st.lists(st.sampled_from("abcde"), max_size=4).map(tuple),
+    st.booleans(),
+)
+movements = st.builds(
+    Movement,
+    st.sampled_from(Direction),
+    any_time,
+    st.sampled_from([BOOT, EARLIER, b""]),
+    st.integers(0, 2**63) | st.just(SEVEN * 1000),
+    st.sampled_from(ClockQuality),
+)
+any_facts = st.builds(
+    Facts,
+    st.none() | bindings,
+    st.sampled_from(ReaderDirection),
+    st.none() | enrolments,
+    st.none() | st.sampled_from(BlockReason),
+    st.none() | movements,
+    st.none() | some_doors,
+    st.integers(0, 4),
+    st.none() | st.sampled_from([0, 59 * MINUTE, 60 * MINUTE, 2**80]),
+)
+
+
+@pytest.mark.feature("F14")
+@given(any_facts, readings)
+def test_the_decision_is_total_and_the_same_each_time(known: Facts, now: ClockReading) -> None:
+    """Pure: what the portal says would happen is what happens, in 1970, in 2099 and before the calendar began."""
+    verdict = decide(known, now)
+    assert verdict == decide(known, now)
     assert isinstance(verdict, Granted | Denied)
 
 
-@given(facts, moments)
-def test_fewer_objections_never_turn_a_grant_into_a_denial(known: Facts, when: int) -> None:
-    """Monotone in rights: unblocking, enrolling and opening never make anything worse."""
-    better = replace(known, blocked=None, enrolment=KNOWN)
-    if isinstance(decide(known, at(when)), Granted):
-        assert isinstance(decide(better, at(when)), Granted)
+@pytest.mark.feature("F14")
+@given(any_facts, readings)
+def test_an_out_at_a_bound_terminal_is_never_denied_and_opens_what_the_reader_stands_at(
+    known: Facts, now: ClockReading
+) -> None:
+    """Nobody is trapped, whatever the policies are, and the objection stands as a remark."""
+    verdict = decide(known, now)
+    if known.binding is None:
+        assert verdict == Denied(Reason.UNBOUND)
+    elif known.reader is ReaderDirection.OUT or verdict.direction is Direction.OUT:
+        assert isinstance(verdict, Granted)
+        assert verdict.direction is Direction.OUT
+        here = known.binding.doors if known.at_doors is None else known.at_doors
+        assert verdict.doors == tuple(door for door in known.binding.doors if door in here)
 
 
-@pytest.mark.parametrize(
-    ("now", "reset", "expected"),
-    [
-        ("2026-03-29T08:00:00+02:00", "02:30", "2026-03-29T03:30:00+02:00"),  # skipped by the clock change
-        ("2026-10-25T08:00:00+01:00", "02:30", "2026-10-25T02:30:00+02:00"),  # comes twice, the first counts
-        ("2026-05-04T02:59:59+02:00", "03:00", "2026-05-03T03:00:00+02:00"),
-        ("2026-05-04T03:00:00+02:00", "03:00", "2026-05-04T03:00:00+02:00"),
-    ],
-)
-def test_the_reset_follows_the_local_clock(now: str, reset: str, expected: str) -> None:
-    """Presence resets at a time of day of the project, over both clock changes of a year."""
-    reading = at(int(datetime.fromisoformat(now).timestamp()) * MICROSECONDS)
-    assert (
-        latest_reset(reset, "Europe/Stockholm", reading)
-        == int(datetime.fromisoformat(expected).timestamp()) * MICROSECONDS
-    )
+@pytest.mark.feature("F14")
+@given(any_facts, readings)
+def test_every_denial_is_the_first_that_holds(known: Facts, now: ClockReading) -> None:
+    """Whatever else is taken away behind it in the order, the verdict stays."""
+    verdict = decide(known, now)
+    if known.binding is None or isinstance(verdict, Granted):
+        return
+    order = list(Reason)
+    free: list[tuple[Reason, dict[str, Any], dict[str, Any]]] = [
+        (Reason.BLOCKED, {}, {"blocked": None}),
+        (Reason.NO_RIGHT, {}, {"enrolment": known.enrolment and ANYBODY}),
+        (Reason.ANTI_PASSBACK, {"anti_passback": AntiPassback.OFF}, {}),
+        (Reason.OCCUPANCY_LIMIT, {"occupancy_limit": None}, {}),
+    ]
+    for reason, policy, knowledge in free:
+        if order.index(reason) > order.index(verdict.reason):
+            eased = replace(known, binding=msgspec.structs.replace(known.binding, **policy), **knowledge)
+            assert decide(eased, now) == verdict
 
 
-@given(moments, st.sampled_from(["00:00", "02:30", "03:00", "23:59"]))
-def test_the_reset_lies_within_the_last_day(when: int, reset: str) -> None:
-    """It is never in the future and at most 25 hours old (the long day of autumn)."""
-    age = when - latest_reset(reset, "Europe/Stockholm", at(when))
-    assert -MICROSECONDS < age <= timedelta(hours=25).total_seconds() * MICROSECONDS
+@pytest.mark.feature("F14")
+@given(any_facts, readings, enrolments, st.sampled_from("abcd"))
+def test_one_right_more_never_denies_and_never_shuts_a_door(
+    known: Facts, now: ClockReading, enrolment: Enrolment, name: str
+) -> None:
+    """Monotone in rights; everything, always, is the most."""
+    facts = replace(known, enrolment=enrolment)
+    more = replace(facts, enrolment=msgspec.structs.replace(enrolment, rights=(*(enrolment.rights or ()), name)))
+    everything = replace(facts, enrolment=msgspec.structs.replace(enrolment, rights=None))
+    steps = [facts, everything] if enrolment.rights is None else [facts, more, everything]
+    for less, better in pairwise(decide(each, now) for each in steps):
+        if isinstance(less, Granted):
+            assert isinstance(better, Granted)
+            assert set(less.doors) <= set(better.doors)
+
+
+@given(any_facts, readings)
+def test_fewer_objections_never_turn_a_grant_into_a_denial(known: Facts, now: ClockReading) -> None:
+    """Unblocking and enrolling never make anything worse."""
+    better = replace(known, blocked=None, enrolment=ANYBODY)
+    if isinstance(decide(known, now), Granted):
+        assert isinstance(decide(better, now), Granted)
