@@ -4,19 +4,16 @@ import math
 import sys
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Final
 
 from edge.answers import Answer
 from edge.cli import main
-from edge.clock import Clock
 from edge.ledger import Ledger
 from edge.outbox import Outbox
 from edge.readers import CardSeen
 from edge.signals import Pattern
 from edge.terminal import Terminal
 from protocol.entries import Outcome, Payload, Tap
-from protocol.errors import TerminalId
 
 MOMENT: Final = 0.25
 """Seconds between the wrong green and the commit: what a slow SD card takes, and enough for a kill to hit."""
@@ -43,11 +40,20 @@ def green_before_commit() -> None:
 
 def no_sync() -> None:
     """Records entries without waiting for the disk."""
+    _open_with("OFF")
+
+
+def normal_sync() -> None:
+    """Records entries as durably as SQLite recommends for a log: it is synced before a checkpoint, and only then."""
+    _open_with("NORMAL")
+
+
+def _open_with(synchronous: str) -> None:
     opened = Ledger.open
 
-    def opened_carelessly(path: Path, terminal: TerminalId, clock: Clock) -> Ledger:
-        ledger = opened(path, terminal, clock)
-        ledger._connection.execute("PRAGMA synchronous = OFF")
+    def opened_carelessly(*parts: Any) -> Ledger:
+        ledger = opened(*parts)
+        ledger._connection.execute(f"PRAGMA synchronous = {synchronous}")
         return ledger
 
     _replace(Ledger, "open", opened_carelessly)
@@ -67,6 +73,7 @@ def _replace(owner: type, name: str, planted: Callable[..., Any]) -> None:
 BUGS: Final[Mapping[str, Callable[[], None]]] = {
     "green-before-commit": green_before_commit,
     "no-sync": no_sync,
+    "normal-sync": normal_sync,
     "no-resend": no_resend,
 }
 
