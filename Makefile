@@ -15,7 +15,7 @@ CODE := protocol edge cloud tests
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate $(if $(UPGRADE),--upgrade)
 
-.PHONY: help demo test check bench chaos features format lock screenshots clean
+.PHONY: help demo test check bench chaos features format lock signals screenshots clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ lock: ## pin the dependencies anew after a change of pyproject.toml; UPGRADE=1 t
 	@echo uv | $(COMPILE) -c requirements/dev.txt - -o requirements/uv.txt
 	@printf 'setuptools\nswig\n' | $(COMPILE) -c requirements/dev.txt - -o requirements/build.txt
 	@npm install --package-lock-only --ignore-scripts --no-audit --no-fund $(if $(UPGRADE),&& npm update --package-lock-only --ignore-scripts)
+
+signals: ## draw docs/signals.md and its pictures from the table of patterns
+	@$(PYTHON) -m tests.signal_guide
 
 screenshots: ## take the pictures of the portal that the guides show
 	@deploy/setup test

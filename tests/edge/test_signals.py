@@ -1,17 +1,16 @@
 """Every pattern looks like itself, also to somebody who cannot tell red from green."""
 
 import itertools
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from edge.pins import Line, Pins
+from edge.lines import Line
+from edge.pins import Pins
 from edge.signals import PATTERNS, Pattern, Signals
 from tests.support.hand_clock import HandLoop
 
-DOCS = Path(__file__).parents[2] / "docs" / "signals.md"
 GREEN = {
     Pattern.ADMITTED_IN,
     Pattern.ADMITTED_OUT,
@@ -163,11 +162,6 @@ def test_stop_turns_everything_off_for_good(pins: Pins, loop: HandLoop, signals:
     signals.stop()
     assert on(pins) == set()
     assert loop.next_at() is None
-
-
-def test_the_guide_describes_every_pattern_in_the_words_of_the_table() -> None:
-    rows = re.findall(r"^\| `([a-z_]+)` \| [^|]+ \| ([^|]+) \|$", DOCS.read_text(encoding="utf-8"), re.MULTILINE)
-    assert rows == [(pattern.value, PATTERNS[pattern].words) for pattern in Pattern]
 
 
 # --- demonstrated -----------------------------------------------------------------------------------------------------
