@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar, get_type_hints
 
 import msgspec
 
+from edge.door_contradictions import contradictions, pins_of
 from edge.errors import ConfigInvalid
 from edge.forms import form, is_list, meaning
 from edge.settings import (
@@ -159,7 +160,9 @@ def _contradictions(
     yield from _twice("reader", "name", [reader.name for reader in readers])
     yield from _twice("door", "name", [door.name for door in doors])
     lights = [] if signals is None else [signals.red, signals.green, signals.buzzer]
-    yield from _twice("signals and door", "pin", [*lights, *(door.pin for door in doors)])
+    yield from _twice("signals and door", "pin", [*lights, *(pin for door in doors for pin in pins_of(door))])
+    for door in doors:
+        yield from contradictions(door)
     for reader in readers:
         if reader.kind == "serial" and reader.device is None:
             yield f"reader {reader.name} is serial and has no device: give its port, as /dev/serial/by-id/…"

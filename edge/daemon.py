@@ -15,17 +15,20 @@ import structlog
 
 from edge.answers import Answer
 from edge.clock import SystemClock
+from edge.door_fitting import fitted, inputs, outputs
 from edge.door_log import DoorLog
+from edge.door_signs import DoorSigns
 from edge.doors import Door
 from edge.errors import StateInUse, StateUnusable
 from edge.events import Event
 from edge.guard import RepeatGuard
 from edge.ledger import Ledger
+from edge.lines import Line
 from edge.link import Link
 from edge.local import FILE_NAME, LocalSocket
 from edge.movements import Movements
 from edge.outbox import Outbox
-from edge.pins import Line, Pins
+from edge.pins import Pins
 from edge.readers import Reader
 from edge.readers.simulated import SimulatedReader
 from edge.report import Report, condition
@@ -44,6 +47,7 @@ from edge.version import software
 from protocol.passes import LONGEST_PASS
 
 EXIT_BUG: Final = 70  # EX_SOFTWARE of sysexits.h: systemd starts a fresh one
+LOOKED_BACK: Final = 2 * LONGEST_PASS  # for movements that may still count; a clock may have been set since
 
 _log = structlog.get_logger()
 
@@ -113,7 +117,7 @@ def _build(settings: Settings, simulate: bool, loop: asyncio.AbstractEventLoop, 
     stack.callback(ledger.close)
     tables = Tables.open(state / "tables.db")
     stack.callback(tables.close)
-    movements = Movements(ledger.taps_since(clock.floor - LONGEST_PASS))
+    movements = Movements(ledger.taps_since(clock.floor - LOOKED_BACK))
 
     readers = [_reader(each) for each in settings.readers]
     doors: dict[str, Door] = {}
@@ -125,10 +129,12 @@ def _build(settings: Settings, simulate: bool, loop: asyncio.AbstractEventLoop, 
     link = Link(settings.link, settings.terminal.id, clock, outbox, tables, told)
     resting.on_change = link.changed
 
-    door_log = DoorLog(clock, ledger, link.wake)
+    door_log, signs = DoorLog(clock, ledger, link.wake), DoorSigns(resting.hold)
+    left = door_log.last_states()
     for each in settings.doors:
-        doors[each.name] = Door(each.name, pins[lock(each.name)], each.access_seconds, loop, door_log.note)
+        doors[each.name] = fitted(each, pins, loop, door_log.note, signs.look)
         stack.callback(doors[each.name].stop)
+        doors[each.name].start(left.get(each.name))
 
     guard: RepeatGuard[Answer] = RepeatGuard(settings.terminal.repeat_seconds)
     ways = {each.name: each.direction for each in settings.readers}
@@ -158,18 +164,13 @@ def only_daemon(state: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def lock(door: str) -> str:
-    """The name of a door's line among the pins."""
-    return f"lock-{door}"
-
-
 def _pins(settings: Settings, state: Path, simulate: bool) -> Pins:
     signals = settings.signals
     lines = [Line("red", signals.red), Line("green", signals.green), Line("buzzer", signals.buzzer)]
-    lines += [Line(lock(door.name), door.pin, door.active_high) for door in settings.doors]
+    lines += outputs(settings.doors)
     if simulate or signals.kind == "simulated":
-        return Pins.simulated(lines, state / "pins.log")
-    return Pins.on_board(lines)
+        return Pins.simulated(lines, state / "pins.log", inputs(settings.doors))
+    return Pins.on_board(lines, inputs(settings.doors))
 
 
 def _reader(settings: ReaderSettings) -> Reader:

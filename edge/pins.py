@@ -1,30 +1,19 @@
-"""Drives the output lines for lights, buzzer and locks: real ones on a Raspberry Pi, or simulated ones in a file."""
+"""Drives output lines and reads input lines: real ones on a Raspberry Pi, or simulated ones with a file of history."""
 
-import os
-import threading
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Self, TypeVar
 
-from gpiozero import OutputDevice
+from gpiozero import InputDevice, OutputDevice
 from gpiozero.exc import GPIOZeroError
 from gpiozero.pins.mock import MockFactory, MockPin
 
 from edge.errors import PinFailed, PinsUnavailable
+from edge.lines import InputLine, Line, Pull
+from edge.pin_history import LARGEST_HISTORY, PinHistory
 
-LARGEST_HISTORY: Final = 1 << 20
-"""Bytes of a history file; then it becomes `pins.log.1` and a new one begins."""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One output: what it is called here, its number (BCM), and whether a high level energises it."""
-
-    name: str
-    number: int
-    active_high: bool = True
+L = TypeVar("L", Line, InputLine)
+P = TypeVar("P")
 
 
 class PinOutput:
@@ -58,35 +47,88 @@ class PinOutput:
             self._device.close()
 
 
-class Pins:
-    """The named output lines of a terminal. All are made inactive before the first one can be used."""
+class PinInput:
+    """One input line, as it is at the moment, bounces and all: `edge.inputs` makes sense of it."""
 
-    def __init__(self, lines: Sequence[Line], factory: Any) -> None:
+    def __init__(self, line: InputLine, factory: Any) -> None:
+        self.name = line.name
+        self._active_high = line.active_high
+        self._moved: Callable[[], None] | None = None
+        pull_up = {Pull.UP: True, Pull.DOWN: False, Pull.NONE: None}[line.pull]
+        state = True if pull_up is None else None  # gpiozero wants one only then; polarity is ours
+        self._device: Any = InputDevice(line.number, pull_up=pull_up, active_state=state, pin_factory=factory)
+
+    @property
+    def is_on(self) -> bool:
+        """Says whether it means yes. Raises PinFailed."""
+        try:
+            return bool(self._device.pin.state) is self._active_high
+        except (GPIOZeroError, OSError, *_board_errors) as exc:
+            raise PinFailed(self.name, str(exc)) from exc
+
+    def watch(self, moved: Callable[[], None]) -> None:
+        """Call `moved` at every edge from now on; on a Pi from a thread of lgpio's. Raises PinFailed."""
+        self._moved = moved
+        try:
+            self._device.pin.when_changed = self._changed
+        except (GPIOZeroError, OSError, *_board_errors) as exc:
+            raise PinFailed(self.name, str(exc)) from exc
+
+    def close(self) -> None:
+        """Let the line go."""
+        self._moved = None
+        self._device.close()
+
+    def _changed(self, _ticks: float, _level: int) -> None:
+        if self._moved is not None:
+            self._moved()
+
+
+class Pins:
+    """The named lines of a terminal. All outputs are made inactive before anything else is done with any line."""
+
+    def __init__(self, lines: Sequence[Line], factory: Any, inputs: Sequence[InputLine] = ()) -> None:
         self._factory = factory
         self._outputs: dict[str, PinOutput] = {}
+        self._inputs: dict[str, PinInput] = {}
+        for line in lines:
+            self._outputs[line.name] = self._taken(PinOutput, line)
+        for switch in inputs:
+            self._inputs[switch.name] = self._taken(PinInput, switch)
+
+    def _taken(self, kind: Callable[[L, Any], P], line: L) -> P:
         try:
-            for line in lines:
-                self._outputs[line.name] = PinOutput(line, factory)
+            return kind(line, self._factory)
         except (GPIOZeroError, OSError, *_board_errors) as exc:
             self.close()
             raise PinsUnavailable(f"{line.name} on {line.number}: {exc}") from exc
 
     @classmethod
-    def simulated(cls, lines: Sequence[Line], history: Path) -> Self:
+    def simulated(cls, lines: Sequence[Line], history: Path, inputs: Sequence[InputLine] = ()) -> Self:
         """Lines without hardware, whose every change is written to `history`. Raises PinsUnavailable."""
         try:
             record = PinHistory(history, LARGEST_HISTORY)
         except OSError as exc:
             raise PinsUnavailable(f"{history}: {exc.strerror}") from exc
-        return cls(lines, SimulatedFactory(record, {line.number: line.name for line in lines}))
+        names = {line.number: line.name for line in lines} | {switch.number: switch.name for switch in inputs}
+        return cls(lines, SimulatedFactory(record, names), inputs)
 
     @classmethod
-    def on_board(cls, lines: Sequence[Line]) -> Self:
+    def on_board(cls, lines: Sequence[Line], inputs: Sequence[InputLine] = ()) -> Self:
         """The lines of the Raspberry Pi this runs on. Raises PinsUnavailable."""
-        return cls(lines, _board_factory())
+        return cls(lines, _board_factory(), inputs)
 
     def __getitem__(self, name: str) -> PinOutput:
         return self._outputs[name]
+
+    def input(self, name: str) -> PinInput:
+        """The input line of that name."""
+        return self._inputs[name]
+
+    @property
+    def simulation(self) -> "SimulatedFactory | None":
+        """What stands in for the board, where the lines are simulated."""
+        return self._factory if isinstance(self._factory, SimulatedFactory) else None
 
     def set(self, name: str, on: bool) -> None:
         """Energise a line or let it go. Raises PinFailed."""
@@ -94,8 +136,11 @@ class Pins:
 
     def close(self) -> None:
         """Let all lines go, inactive."""
+        for switch in self._inputs.values():
+            switch.close()
         for output in self._outputs.values():
             output.close()
+        self._inputs.clear()
         self._outputs.clear()
         self._factory.close()
 
@@ -131,50 +176,6 @@ def _board_factory() -> Any:
 # --- simulated ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class PinChange:
-    """A level that a simulated line took: `level` is electrical, so an active-low lock is energised at 0."""
-
-    at_ns: int
-    pin: str
-    level: int
-
-
-class PinHistory:
-    """Appends every level to a file, each with one write of its own, so that it outlives the process that set it."""
-
-    def __init__(self, path: Path, largest: int) -> None:
-        self._path = path
-        self._largest = largest
-        self._levels: dict[str, int] = {}
-        self._lock = threading.Lock()  # the guard of a door writes from a thread of its own
-        self._open()
-
-    def append(self, pin: str, level: int) -> None:
-        """Write that `pin` has this level from now on."""
-        with self._lock:
-            self._levels[pin] = level
-            self._size += os.write(self._file, b"%d %s %d\n" % (time.monotonic_ns(), pin.encode(), level))
-            if self._size > self._largest:
-                self._rotate()
-
-    def close(self) -> None:
-        """Let go of the file."""
-        os.close(self._file)
-
-    def _open(self) -> None:
-        self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        self._size = os.fstat(self._file).st_size
-
-    def _rotate(self) -> None:
-        """Begin a new file with the levels that hold now, so that it can be read alone."""
-        os.close(self._file)
-        self._path.replace(_older(self._path))
-        self._open()
-        for pin, level in self._levels.items():
-            self._size += os.write(self._file, b"%d %s %d\n" % (time.monotonic_ns(), pin.encode(), level))
-
-
 class SimulatedPin(MockPin):  # type: ignore[misc]
     """gpiozero's pin without hardware, but with its history in a file instead of a list that grows for ever."""
 
@@ -194,6 +195,7 @@ class SimulatedPin(MockPin):  # type: ignore[misc]
         name = self.factory.names.get(self._number)
         if name is not None:
             self.factory.history.append(name, int(level))
+            self.factory.changed(name)
 
 
 class SimulatedFactory(MockFactory):  # type: ignore[misc]
@@ -203,33 +205,23 @@ class SimulatedFactory(MockFactory):  # type: ignore[misc]
         super().__init__(revision="a02082", pin_class=SimulatedPin)
         self.history = history
         self.names = names
+        self._watchers: dict[str, Callable[[], None]] = {}
+
+    def watch(self, name: str, changed: Callable[[], None]) -> None:
+        """Call `changed` when this output took another level, in the thread that set it."""
+        self._watchers[name] = changed
+
+    def changed(self, name: str) -> None:
+        """A pin tells that its level is another."""
+        if name in self._watchers:
+            self._watchers[name]()
+
+    def drive(self, name: str, high: bool) -> None:
+        """Put a level on an input from outside, as a switch at the door does."""
+        pin = self.pin(next(number for number, called in self.names.items() if called == name))
+        pin.drive_high() if high else pin.drive_low()
 
     def close(self) -> None:
+        self._watchers.clear()
         super().close()
         self.history.close()
-
-
-def read_pin_history(path: Path) -> list[PinChange]:
-    """Everything a simulated terminal's lines did, oldest first; a line torn by a power cut is left out."""
-    changes = []
-    for part in (_older(path), path):
-        if part.exists():
-            changes += [change for line in part.read_bytes().splitlines() if (change := _change(line)) is not None]
-    return changes
-
-
-def pin_levels(path: Path) -> dict[str, int]:
-    """The level that each simulated line has now, whoever set it."""
-    return {change.pin: change.level for change in read_pin_history(path)}
-
-
-def _change(line: bytes) -> PinChange | None:
-    match line.split():
-        case [at, pin, (b"0" | b"1") as level] if at.isdigit():
-            return PinChange(int(at), pin.decode(errors="replace"), int(level))
-        case _:
-            return None
-
-
-def _older(path: Path) -> Path:
-    return path.with_name(path.name + ".1")

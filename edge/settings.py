@@ -6,11 +6,16 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
+from edge.door_rules import Relock
+from edge.lines import Pull
 from protocol.decision import ReaderDirection
 from protocol.errors import TerminalId
 
 Name = Annotated[str, Meta(pattern="^[a-z0-9-]{1,40}$", extra={"form": "a-z, 0-9 and hyphen, at most 40 characters"})]
 Pin = Annotated[int, Meta(ge=0, le=27)]
+LongSeconds = Annotated[float, Meta(ge=0.5, le=300)]
+OpenSeconds = Annotated[float, Meta(ge=1, le=3600)]
+WarningSeconds = Annotated[float, Meta(ge=1, le=600)]
 PublicKey = Annotated[bytes, Meta(min_length=32, max_length=32, extra={"form": "base64 of the 32 raw bytes"})]
 
 
@@ -75,10 +80,50 @@ class DoorSettings:
     """Section [[door]], once for each: a way through with a lock."""
 
     name: Annotated[Name, Meta(description="what the door is called in ledger, log and portal")]
-    kind: Annotated[Literal["relay"], Meta(description="what moves the lock")] = "relay"
-    pin: Annotated[Pin, Meta(description="the relay's GPIO number (BCM)")]
-    access_seconds: Annotated[float, Meta(ge=0.5, le=60, description="how long a granted tap keeps it open")] = 5.0
-    active_high: Annotated[bool, Meta(description="whether a high level opens the lock")] = True
+    kind: Annotated[Literal["relay", "motor"], Meta(description="what moves the lock")] = "relay"
+    pin: Annotated[Pin, Meta(description="GPIO number (BCM) of the relay, or of the drive that withdraws the bolt")]
+    pin_lock: Annotated[Pin | None, Meta(description="motor: GPIO number of the drive that throws the bolt")] = None
+    active_high: Annotated[bool, Meta(description="whether a high level energises `pin` and `pin_lock`")] = True
+    fail: Annotated[
+        Literal["secure", "safe"], Meta(description="relay, without power: secure stays shut, safe lets people go")
+    ] = "secure"
+    motor_seconds: Annotated[
+        float, Meta(ge=0.5, le=15, description="motor: the longest that a drive runs; by then the bolt must be there")
+    ] = 5.0
+    access_seconds: Annotated[float, Meta(ge=0.5, le=60, description="how long a granted tap keeps it unlocked")] = 5.0
+    long_access_seconds: Annotated[
+        LongSeconds | None, Meta(description="the same for people with long access time; none: three times that")
+    ] = None
+    relock: Annotated[
+        Relock, Meta(description="what ends an access before its time: nothing, the door closing, or its opening")
+    ] = Relock.CLOSED
+    held_open_seconds: Annotated[
+        OpenSeconds | None, Meta(description="how long it may stand open before it alarms; none: for ever")
+    ] = None
+    pre_alarm_seconds: Annotated[
+        WarningSeconds | None, Meta(description="how long before that alarm the buzzer warns; none: not at all")
+    ] = None
+    contact_pin: Annotated[Pin | None, Meta(description="input that tells whether the door is open")] = None
+    contact_active_high: Annotated[bool, Meta(description="whether a high level means open")] = True
+    exit_pin: Annotated[Pin | None, Meta(description="input of the exit button")] = None
+    exit_active_high: Annotated[bool, Meta(description="whether a high level means pressed")] = False
+    bolt_pin: Annotated[Pin | None, Meta(description="motor: input that tells whether the bolt is thrown")] = None
+    bolt_active_high: Annotated[bool, Meta(description="whether a high level means thrown")] = False
+    withdrawn_pin: Annotated[
+        Pin | None, Meta(description="motor: input that tells whether the bolt is withdrawn, where there is one")
+    ] = None
+    withdrawn_active_high: Annotated[bool, Meta(description="whether a high level means withdrawn")] = False
+    tamper_pin: Annotated[Pin | None, Meta(description="input of the box's tamper switch")] = None
+    tamper_active_high: Annotated[bool, Meta(description="whether a high level means tampered with")] = True
+    input_pull: Annotated[Pull, Meta(description="what holds the inputs' level while no switch does")] = Pull.UP
+    debounce_seconds: Annotated[
+        float, Meta(ge=0.005, le=0.5, description="how long an input must be quiet before it is believed")
+    ] = 0.05
+
+    @property
+    def long_seconds(self) -> float:
+        """The long access time in seconds, whether or not it was given."""
+        return self.access_seconds * 3 if self.long_access_seconds is None else self.long_access_seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

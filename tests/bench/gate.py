@@ -14,11 +14,13 @@ from edge.answers import Answer
 from edge.clock import SystemClock
 from edge.clock_trust import Trust
 from edge.door_log import DoorLog
-from edge.doors import Door
+from edge.doors import Door, Sensors, Times
 from edge.guard import RepeatGuard
 from edge.ledger import Ledger
+from edge.lines import Line
+from edge.locks import RelayLock
 from edge.movements import Movements
-from edge.pins import Line, Pins
+from edge.pins import Pins
 from edge.readers import CardSeen
 from edge.resting import Resting
 from edge.settings import SignalSettings
@@ -28,10 +30,11 @@ from edge.tables import Effect, Tables
 from edge.terminal import Terminal
 from protocol.cards import CardId, CardKind
 from protocol.clock import ClockReading
-from protocol.decision import LONGEST_PASS, Binding, Enrolment, Mode, ReaderDirection, TableName
+from protocol.decision import Binding, Enrolment, Mode, ReaderDirection, TableName
 from protocol.entries import Payload, digest, encode_payload, link
 from protocol.errors import TerminalId
 from protocol.messages import VERSION, TableChange
+from protocol.passes import LONGEST_PASS
 from protocol.tables import EVERYBODY, Row, Table, encode_value, pack_keys, pack_rows
 from tests.bench.loop_thread import LoopThread
 
@@ -180,7 +183,9 @@ def _build(folder: Path, thread: LoopThread, parts: ExitStack, stamped: bool) ->
     watch = GreenWatch(pins, stamps)
     signals = Signals(watch, thread.loop)
     parts.callback(signals.stop)
-    door = Door(DOOR, pins["lock"], 5.0, thread.loop, DoorLog(clock, ledger, _nobody).note)
+    relay = RelayLock(DOOR, pins["lock"], thread.loop)
+    log = DoorLog(clock, ledger, _nobody)
+    door = Door(DOOR, relay, (Sensors(), Times(access=5.0)), thread.loop, log.note)
     parts.callback(door.stop)
     ways, guard = {READER: ReaderDirection.TOGGLE}, RepeatGuard[Answer](3.0)
     terminal = Terminal(clock, ledger, tables, movements, guard, signals, {DOOR: door}, ways, _online, _nobody)

@@ -5,13 +5,21 @@ from pathlib import Path
 
 import pytest
 
-from edge import doors as doors_module
-from edge.doors import Door, DoorState
+from edge import longest_on
+from edge.doors import Door, DoorState, OnChange, Sensors, Times
 from edge.errors import DoorUnguarded, LedgerFault, PinFailed
-from edge.pins import Line, PinOutput, Pins, read_pin_history
+from edge.lines import Line
+from edge.locks import Output, RelayLock
+from edge.pin_history import read_pin_history
+from edge.pins import PinOutput, Pins
 from tests.support.hand_clock import HandLoop
 
 Change = tuple[str, DoorState, str]
+
+
+def relay_door(pin: Output, seconds: float, loop: HandLoop, on_change: OnChange) -> Door:
+    """A door with nothing but a strike."""
+    return Door("main", RelayLock("main", pin, loop), (Sensors(), Times(access=seconds)), loop, on_change)
 
 
 @pytest.fixture
@@ -38,7 +46,7 @@ def changes() -> list[Change]:
 
 @pytest.fixture
 def door(lock: PinOutput, loop: HandLoop, changes: list[Change]) -> Iterator[Door]:
-    made = Door("main", lock, 5.0, loop, lambda *change: changes.append(change))
+    made = relay_door(lock, 5.0, loop, lambda *change: changes.append(change))
     yield made
     made.stop()
 
@@ -79,26 +87,26 @@ def test_a_door_that_was_never_opened_says_nothing_when_it_stops(door: Door, cha
 
 
 class Watched:
-    """A lock that notes, at the moment it is energised, whether the guard was armed."""
+    """A lock's line that notes, at the moment it is energised, whether the guard was armed."""
 
-    def __init__(self, lock: PinOutput) -> None:
-        self._lock = lock
-        self.door: Door | None = None
+    def __init__(self, pin: PinOutput) -> None:
+        self._pin = pin
+        self.relay: RelayLock | None = None
         self.armed: list[bool] = []
 
     def set(self, on: bool) -> None:
-        if on and self.door is not None:
-            self.armed.append(self.door._guard.is_armed)
-        self._lock.set(on)
+        if on and self.relay is not None:
+            self.armed.append(self.relay._guard.is_armed)
+        self._pin.set(on)
 
 
 def test_the_guard_is_armed_before_the_lock_is_energised(lock: PinOutput, loop: HandLoop) -> None:
     watched = Watched(lock)
-    door = Door("main", watched, 5.0, loop, lambda *_: None)
-    watched.door = door
-    door.open("tap 7")
-    door.open("tap 8")
-    door.stop()
+    watched.relay = RelayLock("main", watched, loop)
+    watched.relay.unlock(5.0)
+    watched.relay.lock()
+    watched.relay.unlock(5.0)
+    watched.relay.stop()
     assert watched.armed == [True, True]
 
 
@@ -106,8 +114,8 @@ def test_a_loop_that_hangs_does_not_leave_the_door_open(
     lock: PinOutput, loop: HandLoop, changes: list[Change], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The loop's time never moves here; only the guard's thread can have closed."""
-    monkeypatch.setattr(doors_module, "GUARD_MARGIN", 0.0)
-    door = Door("main", lock, 0.05, loop, lambda *change: changes.append(change))
+    monkeypatch.setattr(longest_on, "GUARD_MARGIN", 0.0)
+    door = relay_door(lock, 0.05, loop, lambda *change: changes.append(change))
     door.open("tap 7")
     loop.wait_for_call()
     assert not lock.is_on
@@ -121,11 +129,11 @@ def test_a_loop_that_hangs_does_not_leave_the_door_open(
 def test_a_door_opened_again_before_the_loop_hears_of_the_guard_stays_open(
     lock: PinOutput, loop: HandLoop, changes: list[Change], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doors_module, "GUARD_MARGIN", 0.0)
-    door = Door("main", lock, 0.05, loop, lambda *change: changes.append(change))
+    monkeypatch.setattr(longest_on, "GUARD_MARGIN", 0.0)
+    door = relay_door(lock, 0.05, loop, lambda *change: changes.append(change))
     door.open("tap 7")
     loop.wait_until_called()
-    monkeypatch.setattr(doors_module, "GUARD_MARGIN", 60.0)
+    monkeypatch.setattr(longest_on, "GUARD_MARGIN", 60.0)
     door.open("tap 8")
     loop.run_calls()
     assert lock.is_on
@@ -150,9 +158,9 @@ class Stuck:
 def test_the_guard_goes_on_until_the_lock_lets_go(
     lock: PinOutput, loop: HandLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doors_module, "GUARD_MARGIN", 0.0)
-    monkeypatch.setattr(doors_module, "RETRY", 0.01)
-    door = Door("main", Stuck(lock, 3), 0.01, loop, lambda *_: None)
+    monkeypatch.setattr(longest_on, "GUARD_MARGIN", 0.0)
+    monkeypatch.setattr(longest_on, "RETRY", 0.01)
+    door = relay_door(Stuck(lock, 3), 0.01, loop, lambda *_: None)
     door.open("tap 7")
     loop.wait_for_call()
     assert not lock.is_on
@@ -170,7 +178,7 @@ def test_a_ledger_that_fails_does_not_keep_the_door_open(lock: PinOutput, loop: 
     def refuse(*_: object) -> None:
         raise LedgerFault("full")
 
-    door = Door("main", lock, 5.0, loop, refuse)
+    door = relay_door(lock, 5.0, loop, refuse)
     with pytest.raises(LedgerFault):
         door.open("tap 7")
     with pytest.raises(LedgerFault):

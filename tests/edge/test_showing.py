@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from edge.patterns import Pattern
-from edge.pins import Line, Pins
+from edge.lines import Line
+from edge.pins import Pins
 from edge.resting import Resting
 from edge.showing import Showing
 from edge.signals import Signals

@@ -10,11 +10,13 @@ from typing import Final
 
 from edge.answers import Answer
 from edge.door_log import DoorLog
-from edge.doors import Door
+from edge.doors import Door, Sensors, Times
 from edge.guard import RepeatGuard
 from edge.ledger import Ledger
+from edge.lines import Line
+from edge.locks import RelayLock
 from edge.movements import Movements
-from edge.pins import Line, Pins
+from edge.pins import Pins
 from edge.readers import CardSeen
 from edge.signals import Signals
 from edge.tables import Effect, Tables
@@ -184,7 +186,8 @@ def gate(folder: Path) -> Iterator[Gate]:
         parts.callback(signals.stop)
         link = Link()
         doors = DoorLog(clock, ledger, link.wake)
-        door = Door("gate", Lock(watched, "lock-gate"), 5.0, loop, doors.note)
+        relay = RelayLock("gate", Lock(watched, "lock-gate"), loop)
+        door = Door("gate", relay, (Sensors(), Times(access=5.0, long_access=20.0)), loop, doors.note)
         parts.callback(door.stop)
         terminal = Terminal(
             clock=clock,
