@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
+
+KEEP_IT: Final = "look for a full or failing disk (`df`, `dmesg`) and keep the file"
 
 
 class TerminalError(Exception):
@@ -72,13 +75,10 @@ class LedgerFault(TerminalError):
 class LedgerUnusable(LedgerFault):
     """The ledger's file could not be read or written; what was being recorded is not in it."""
 
-    def __init__(self, path: Path, reason: str) -> None:
+    def __init__(self, path: Path, reason: str, then: str = KEEP_IT) -> None:
         self.path = path
         self.reason = reason
-        super().__init__(
-            f"the ledger {path} cannot be used: {reason}; "
-            "look for a full or failing disk (`df`, `dmesg`) and keep the file"
-        )
+        super().__init__(f"the ledger {path} cannot be used: {reason}; {then}")
 
 
 class LedgerDamaged(LedgerFault):
@@ -91,6 +91,15 @@ class LedgerDamaged(LedgerFault):
             f"the ledger {path} is damaged: {reason}; it is put aside and what can be read of it is still sent: "
             "look at the disk (`dmesg`), and replace the SD card soon"
         )
+
+
+class ExportFailed(TerminalError):
+    """A ledger could not be written out; nothing of the file is left."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"{path} was not written: {reason}")
 
 
 class LedgerForeign(LedgerFault):
@@ -160,6 +169,17 @@ class PatternUnknown(TerminalError):
         self.nearest = nearest
         meant = f"did you mean {' or '.join(nearest)}? " if nearest else ""
         super().__init__(f"no pattern is called {name!r}; {meant}`grindvakt signal list` shows them all")
+
+
+class PanelUnavailable(TerminalError):
+    """The panel of a simulated terminal found its port taken."""
+
+    def __init__(self, port: int, reason: str) -> None:
+        self.port = port
+        self.reason = reason
+        super().__init__(
+            f"the panel cannot listen on port {port} of this machine: {reason}; give [panel] another port, or none"
+        )
 
 
 class PinsFault(TerminalError):

@@ -10,6 +10,7 @@ class Event(StrEnum):
     TERMINAL_STOPPED = "terminal.stopped"
     TASK_FAILED = "task.failed"
     REQUEST_REFUSED = "request.refused"
+    PANEL_OPENED = "panel.opened"
 
     TAP_ANSWERED = "tap.answered"
     TAP_REPEATED = "tap.repeated"

@@ -1,5 +1,6 @@
 """The ledger: every entry of this terminal, durable before anybody sees green, chained and never changed (DESIGN 7)."""
 
+import os
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -11,10 +12,11 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from edge.clock import Clock
-from edge.errors import LedgerForeign, LedgerUnusable
+from edge.errors import LedgerDamaged, LedgerFault, LedgerForeign, LedgerUnusable
 from edge.events import Event
 from edge.ledger_schema import MIGRATIONS
-from edge.storage import open_file
+from edge.remnant import remnant
+from edge.storage import fault_of, open_file, primary_code
 from protocol.clock import ClockQuality
 from protocol.entries import (
     LEDGER_BYTES,
@@ -27,6 +29,7 @@ from protocol.entries import (
     decode_payload,
     digest,
     encode_payload,
+    follow,
     genesis,
     link,
 )
@@ -39,8 +42,10 @@ if TYPE_CHECKING:
 
 CHECKED_AT_START: Final = 100
 LARGEST_BATCH_BYTES: Final = 512 * 1024
-LOOKED_BACK: Final = 100_000  # entries; only reached where no clock was ever trusted
+LOOKED_BACK: Final = 20_000  # entries; only reached where no clock was ever trusted
 PAGE: Final = 500
+
+_PERHAPS_FULL: Final = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
 
 _log: FilteringBoundLogger = structlog.get_logger()
 
@@ -51,13 +56,22 @@ _NEWEST_BELOW: Final = "SELECT seq, bytes FROM payload WHERE seq < ? ORDER BY se
 
 
 class Ledger:
-    """One terminal's ledger, used by one thread. What `append` returned survives a power cut."""
+    """One terminal's ledger, used by one thread. What `append` returned survives a power cut.
+
+    Every method that reads or writes the file raises LedgerUnusable where that is not possible at the moment, and
+    LedgerDamaged where what stands there is not what was written.
+    """
 
     def __init__(self, path: Path, connection: sqlite3.Connection, terminal: TerminalId) -> None:
         self.path = path
         self.terminal = terminal
+        self.on_damage: Callable[[LedgerDamaged], None] = _nobody
+        """Told of damage before it is raised; whoever ends the daemon hangs itself in here."""
+        self.make_room: Callable[[], bool] = _no_room
+        """Asked when the disk is full; after True the entry is tried once more."""
         self._connection = connection
         self._execute = connection.execute
+        self._inode = path.stat().st_ino
         self.id = self._identity()
         self.last_seq, self.last_hash = 0, genesis(terminal, self.id)
         self._read_end()
@@ -66,22 +80,28 @@ class Ledger:
         self._saved = self.receipted
 
     @classmethod
-    def open(cls, path: Path, terminal: TerminalId, clock: Clock) -> "Ledger":
+    def open(
+        cls, path: Path, terminal: TerminalId, clock: Clock, followed: Callable[[], dict[str, str]] = dict
+    ) -> "Ledger":
         """Open or begin a ledger, check the end of its chain, and record that the terminal started.
 
-        Raises LedgerUnusable, LedgerForeign, FileTooNew, ChainBroken.
+        `followed` tells a new one what it follows. Raises LedgerFault, ChainBroken.
         """
         try:
             connection = open_file(path, MIGRATIONS, "FULL")
         except sqlite3.Error as exc:
-            raise LedgerUnusable(path, str(exc)) from exc
+            raise fault_of(path, exc, at_start=True) from exc
         try:
             ledger = cls(path, connection, terminal)
-            ledger._check_end()
+            ledger._check_ends()
+            ledger._regain()
             if not ledger.last_seq:
-                ledger.append(_fact(clock, "ledger.opened", {"ledger": ledger.id.hex()}))
-            ledger.append(_fact(clock, "terminal.started", {}))
+                ledger.append(fact(clock, "ledger.opened", {"ledger": ledger.id.hex(), **followed()}))
+            ledger.append(fact(clock, "terminal.started", {}))
         except sqlite3.Error as exc:
+            connection.close()
+            raise fault_of(path, exc, at_start=True) from exc
+        except OSError as exc:
             connection.close()
             raise LedgerUnusable(path, str(exc)) from exc
         except BaseException:
@@ -90,34 +110,39 @@ class Ledger:
         return ledger
 
     def append(self, payload: Payload) -> int:
-        """Record something; its number is returned when it is durable. Raises LedgerUnusable: no green then."""
-        raw = encode_payload(payload)
-        seq = self.last_seq + 1
-        payload_digest = digest(raw)
-        hashed = link(self.last_hash, seq, payload_digest)
-        execute = self._execute
+        """Record something; its number is returned when it is durable. Raises LedgerFault: no green then."""
+        return self.record(encode_payload(payload))
+
+    def record(self, raw: bytes) -> int:
+        """The same for a payload that is encoded already."""
         try:
-            execute("BEGIN IMMEDIATE")
-            execute("INSERT INTO entry VALUES (?, ?, ?)", (seq, payload_digest, hashed))
-            execute("INSERT INTO payload VALUES (?, ?)", (seq, raw))
-            execute("COMMIT")
+            return self._write(raw)
         except sqlite3.Error as exc:
             self._abandon()
-            raise LedgerUnusable(self.path, str(exc)) from exc
-        self.last_seq, self.last_hash = seq, hashed
-        return seq
+            if primary_code(exc) not in _PERHAPS_FULL or not self.make_room():
+                raise self._fault(exc) from exc
+        try:
+            return self._write(raw)
+        except sqlite3.Error as exc:
+            self._abandon()
+            raise self._fault(exc) from exc
 
     def hash_at(self, seq: int) -> bytes:
-        """The chain's hash at an entry; 0 is the beginning. Raises IndexError where there is no such entry."""
+        """The chain's hash at an entry that is here; 0 is the beginning."""
         if seq == self.last_seq:
             return self.last_hash
         if seq == 0:
             return genesis(self.terminal, self.id)
         row = self._execute("SELECT hash FROM entry WHERE seq = ?", (seq,)).fetchone()
         if row is None:
-            raise IndexError(seq)
+            raise self._damage(f"entry {seq} is missing")
         found: bytes = row[0]
         return found
+
+    @property
+    def unsent(self) -> int:
+        """How many entries the cloud has not said it has."""
+        return self.last_seq - self.receipted
 
     def note_receipt(self, receipt: Receipt) -> bool:
         """Take the cloud's word for what it has, if it speaks of this very chain; less than before counts too.
@@ -134,7 +159,7 @@ class Ledger:
         return False
 
     def save_receipt(self) -> None:
-        """Make the newest receipt durable: from then on, what it covers may be purged. Raises LedgerUnusable."""
+        """Make the newest receipt durable: from then on, what it covers may be purged."""
         upto = self.receipted
         if upto == self._saved:
             return
@@ -143,7 +168,7 @@ class Ledger:
         self._saved = upto
 
     def batch(self, after: int, most: int) -> Entries | None:
-        """The entries that follow `after`, ready to send, or None where there are none. Raises LedgerUnusable."""
+        """The entries that follow `after`, ready to send, or None where there are none. What is damaged is not sent."""
         if after >= self.last_seq:
             return None
         with self._translated():
@@ -159,6 +184,8 @@ class Ledger:
             last_hash = entry_hash
         if not payloads:
             return None
+        if follow(previous, after + 1, payloads)[-1][1] != last_hash:
+            raise self._damage(f"entries {after + 1} to {after + len(payloads)} are not those that were recorded")
         return Entries(MESSAGE_VERSION, self.id, after + 1, previous, tuple(payloads), last_hash)
 
     @property
@@ -171,21 +198,22 @@ class Ledger:
         return decode_payload(row[0]).registered_at if row else None
 
     def tail(self, most: int) -> list[tuple[int, Payload]]:
-        """The newest entries, oldest first. Raises LedgerUnusable, ProtocolError."""
+        """The newest entries, oldest first. Raises ProtocolError."""
         with self._translated():
             rows = self._execute(_NEWEST_BELOW, (self.last_seq + 1, most)).fetchall()
         return [(seq, decode_payload(raw)) for seq, raw in reversed(rows)]
 
     def taps_since(self, utc: int) -> Iterator[Tap]:
-        """The taps at or after a time, in the order of the ledger. Raises LedgerUnusable.
+        """The taps at or after a time, and those between them that no clock can place, in the order of the ledger.
 
         Looking back ends at an older entry whose clock was trusted: what an untrusted one says ends nothing.
         """
         taps: list[Tap] = []
         for payload in self._backwards():
-            if payload.registered_at < utc and payload.clock_quality is not ClockQuality.UNTRUSTED:
+            is_placed = payload.clock_quality is not ClockQuality.UNTRUSTED
+            if is_placed and payload.registered_at < utc:
                 break
-            if isinstance(payload, Tap) and payload.occurred_at >= utc:
+            if isinstance(payload, Tap) and (payload.occurred_at >= utc or not is_placed):
                 taps.append(payload)
         return reversed(taps)
 
@@ -197,7 +225,7 @@ class Ledger:
             return inspection.verify(progress)
 
     def close(self) -> None:
-        """Save what is known of receipts and let the file go. Raises LedgerUnusable."""
+        """Save what is known of receipts and let the file go."""
         try:
             self.save_receipt()
         finally:
@@ -208,16 +236,46 @@ class Ledger:
         try:
             yield
         except sqlite3.Error as exc:
-            raise LedgerUnusable(self.path, str(exc)) from exc
+            raise self._fault(exc) from exc
+
+    def _write(self, raw: bytes) -> int:
+        seq = self.last_seq + 1
+        payload_digest = digest(raw)
+        hashed = link(self.last_hash, seq, payload_digest)
+        execute = self._execute
+        self._check_place()
+        if self._connection.in_transaction:  # one that could not even be abandoned
+            execute("ROLLBACK")
+        execute("BEGIN IMMEDIATE")
+        execute("INSERT INTO entry VALUES (?, ?, ?)", (seq, payload_digest, hashed))
+        execute("INSERT INTO payload VALUES (?, ?)", (seq, raw))
+        execute("COMMIT")
+        self.last_seq, self.last_hash = seq, hashed
+        return seq
+
+    def _check_place(self) -> None:
+        """What is written into a file that has no name any more is gone with this process."""
+        try:
+            inode = os.stat(self.path).st_ino  # noqa: PTH116  # half the time of Path.stat, with each tap
+        except OSError as exc:
+            raise self._damage(f"its file is gone ({exc.strerror})") from exc
+        if inode != self._inode:
+            raise self._damage("another file lies in its place")
 
     def _identity(self) -> bytes:
         """This ledger's name, made with the file. Raises LedgerForeign."""
         row = self._execute("SELECT id, terminal FROM ledger").fetchone()
+        first = self._execute("SELECT digest, hash FROM entry WHERE seq = 1").fetchone()
         if row is None:
+            if first is not None:
+                raise self._damage("its name is gone")
             made = secrets.token_bytes(LEDGER_BYTES)
             self._execute("INSERT INTO ledger VALUES (1, ?, ?)", (made, self.terminal))
             return made
         found: bytes = row[0]
+        begins = genesis(TerminalId(str(row[1])), bytes(found))
+        if first is not None and link(begins, 1, first[0]) != first[1]:
+            raise self._damage("its name and its first entry do not belong together")
         if row[1] != self.terminal:
             raise LedgerForeign(self.path, row[1], self.terminal)
         return found
@@ -226,15 +284,35 @@ class Ledger:
         row = self._execute("SELECT seq, hash FROM entry ORDER BY seq DESC LIMIT 1").fetchone()
         self.last_seq, self.last_hash = row or (0, genesis(self.terminal, self.id))
 
-    def _check_end(self) -> None:
+    def _regain(self) -> None:
+        regained = remnant(self.path.with_name(f"{self.path.name}-wal"), self.last_seq, self.last_hash)
+        for raw in regained:
+            self.record(raw)
+        if regained:
+            _log.warning(Event.LEDGER_REGAINED, entries=len(regained))
+
+    def _check_ends(self) -> None:
         """Check the newest links of the chain, before anything is added to it. Raises ChainBroken."""
+        if self.receipted > self.last_seq:
+            raise ChainBroken(self.last_seq + 1, f"it is missing, and the cloud has entries up to {self.receipted}")
         first = max(self.last_seq - CHECKED_AT_START, 0)
         expected, previous = first + 1, self.hash_at(first)
         for seq, payload_digest, entry_hash, raw in self._execute(_ENTRIES_FROM, (expected, CHECKED_AT_START)):
             if seq != expected:
                 raise ChainBroken(expected, "it is missing")
+            if raw is None and seq > self.receipted:
+                raise ChainBroken(seq, "its payload is missing and no receipt covers it")
             check_link(previous, seq, payload_digest, entry_hash, raw)
             expected, previous = seq + 1, entry_hash
+
+    def _fault(self, exc: sqlite3.Error) -> LedgerFault:
+        fault = fault_of(self.path, exc)
+        return self._damage(str(exc)) if isinstance(fault, LedgerDamaged) else fault
+
+    def _damage(self, why: str) -> LedgerDamaged:
+        damage = LedgerDamaged(self.path, why)
+        self.on_damage(damage)
+        return damage
 
     def _abandon(self) -> None:
         """Leave a failed transaction, ready for the next; what stands in the file counts."""
@@ -249,6 +327,7 @@ class Ledger:
         if receipt.ledger != self.id:
             return "it is for another ledger"
         if receipt.upto > self.last_seq:
+            self._damage(f"the cloud has entries up to {receipt.upto}, and here it ends at {self.last_seq}")
             return "it covers entries that are not here"
         with self._translated():
             expected = self.hash_at(receipt.upto)
@@ -268,7 +347,16 @@ class Ledger:
             below = rows[-1][0]
 
 
-def _fact(clock: Clock, subject: str, details: dict[str, str]) -> Fact:
+def fact(clock: Clock, subject: str, details: dict[str, str]) -> Fact:
+    """Something to add to the ledger, as of now."""
     now = clock.read()
     salt = secrets.token_bytes(SALT_BYTES)
     return Fact(VERSION, now.utc, now.quality, now.boot_id, now.monotonic, now.utc, subject, details, salt)
+
+
+def _nobody(_: LedgerDamaged) -> None:
+    """Does nothing, until somebody wants to know."""
+
+
+def _no_room() -> bool:
+    return False

@@ -2,14 +2,20 @@
 
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from edge.errors import FileTooNew
+from edge.errors import FileTooNew, LedgerDamaged, LedgerFault, LedgerUnusable
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
+
+DAMAGE: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+# at start also: a table is gone, a type is wrong, or Python's own module found text that is none
+DAMAGE_AT_START: Final = {*DAMAGE, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_CONSTRAINT, None}
+PRIMARY: Final = 0xFF  # the part of a result code that is not its detail
 
 Migration = Callable[["Database"], None]
 """Brings a file from one `user_version` to the next. It may meet its own work half done, after a power cut."""
@@ -35,7 +41,7 @@ def open_file(
         raise
     if is_new:
         path.chmod(0o600)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     return connection
 
 
@@ -52,8 +58,21 @@ def _migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[Mi
         connection.execute(f"PRAGMA user_version = {number}")
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the new file's name durable, which its own fsync does not (fsync(2))."""
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Everything in here is written or nothing is. Raises sqlite3.Error."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable, which a file's own fsync does not (fsync(2)). Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -69,3 +88,15 @@ def set_aside(path: Path) -> Path:
     for companion in ("-wal", "-shm"):
         path.with_name(path.name + companion).unlink(missing_ok=True)
     return aside
+
+
+def fault_of(path: Path, exc: sqlite3.Error, *, at_start: bool = False) -> LedgerFault:
+    """What an error of SQLite means for a ledger: its file is damaged, or cannot be used at the moment."""
+    damage = DAMAGE_AT_START if at_start else DAMAGE
+    return LedgerDamaged(path, str(exc)) if primary_code(exc) in damage else LedgerUnusable(path, str(exc))
+
+
+def primary_code(exc: sqlite3.Error) -> int | None:
+    """SQLite's result code without its detail; None for what Python's own module found wrong."""
+    code: int | None = getattr(exc, "sqlite_errorcode", None)
+    return None if code is None else code & PRIMARY
