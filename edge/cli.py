@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,7 @@ from edge.settings import Settings
 from edge.version import software
 from protocol.errors import ProtocolError
 
+LEDGER: Final = "ledger.db"
 EXIT_WRONG: Final = 1
 EXIT_UNREACHABLE: Final = 69  # EX_UNAVAILABLE of sysexits.h
 EXIT_IN_USE: Final = 75  # EX_TEMPFAIL
@@ -65,12 +67,25 @@ def parser() -> argparse.ArgumentParser:
     tap.add_argument("card", metavar="CARDID", help="for example uid:04A1B2C3D4E5F6")
     tap.add_argument("--reader", metavar="NAME", help="which simulated reader; the first, if not given")
     _signal_commands(commands.add_parser("signal", help="lights and buzzer"), shared)
-    ledger = commands.add_parser("ledger", help="read the ledger; the daemon may run meanwhile")
+    _ledger_commands(commands.add_parser("ledger", help="read the ledger; the daemon may run meanwhile"), shared)
+    return top
+
+
+def _ledger_commands(ledger: argparse.ArgumentParser, shared: argparse.ArgumentParser) -> None:
     views = ledger.add_subparsers(dest="view", required=True, metavar="VIEW")
     tail = views.add_parser("tail", parents=[shared], help="show the newest entries")
     tail.add_argument("-n", "--number", type=_count, default=20, help="how many; default: 20")
-    views.add_parser("verify", parents=[shared], help="check the whole chain")
-    return top
+    verify = views.add_parser("verify", parents=[shared], help="check the whole chain of a ledger or an export")
+    export = views.add_parser("export", parents=[shared], help="write entries to a file that anybody can check")
+    for view in (tail, verify, export):
+        view.add_argument("file", nargs="?", type=Path, metavar="FILE", help="another ledger than that of the settings")
+    export.add_argument("--format", choices=("jsonl", "csv"), default="jsonl", help="JSON lines (default), or a table")
+    export.add_argument("--output", required=True, metavar="PATH", help="the file to write; - is standard output")
+    export.add_argument("--force", action="store_true", help="write over a file that is there")
+    begin = export.add_mutually_exclusive_group()
+    begin.add_argument("--from", dest="first", type=_seq, metavar="SEQ", help="the first entry; default: 1")
+    begin.add_argument("--since", type=_moment, metavar="DATE", help="a date or time here, as 2026-11-01T06:00")
+    export.add_argument("--to", dest="last", type=_seq, metavar="SEQ", help="the last entry; default: the newest")
 
 
 def _signal_commands(signal: argparse.ArgumentParser, shared: argparse.ArgumentParser) -> None:
@@ -86,6 +101,8 @@ def _obey(asked: argparse.Namespace) -> int:
         from edge.cli_signal import signal_list
 
         return signal_list(as_json=asked.json)
+    if asked.command == "ledger" and asked.file is not None:
+        return _obey_ledger(asked, asked.file)
     if asked.command == "check-config":
         from edge.cli_inspect import check_config
 
@@ -106,14 +123,21 @@ def _obey(asked: argparse.Namespace) -> int:
             from edge.cli_signal import signal_show
 
             return signal_show(settings, asked.pattern, asked.seconds, as_json=asked.json)
-        case _ if asked.view == "tail":
-            from edge.cli_inspect import ledger_tail
-
-            return ledger_tail(settings, asked.number, as_json=asked.json)
         case _:
-            from edge.cli_inspect import ledger_verify
+            return _obey_ledger(asked, settings.terminal.state_dir / LEDGER)
 
-            return ledger_verify(settings, as_json=asked.json)
+
+def _obey_ledger(asked: argparse.Namespace, path: Path) -> int:
+    from edge import cli_ledger
+
+    match asked.view:
+        case "tail":
+            return cli_ledger.ledger_tail(path, asked.number, as_json=asked.json)
+        case "verify":
+            return cli_ledger.ledger_verify(path, as_json=asked.json)
+        case _:
+            wanted = cli_ledger.Asked(asked.format, asked.output, asked.force, asked.first, asked.last, asked.since)
+            return cli_ledger.ledger_export(path, wanted, as_json=asked.json)
 
 
 def _run(settings: Settings, *, simulate: bool) -> int:
@@ -152,6 +176,20 @@ def _seconds(text: str) -> float:
     if not 0.1 <= number <= 600:
         raise argparse.ArgumentTypeError("from 0.1 to 600")
     return number
+
+
+def _seq(text: str) -> int:
+    number = int(text)
+    if not 1 <= number < 2**63:
+        raise argparse.ArgumentTypeError("an entry's number, from 1")
+    return number
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError, OSError) as exc:
+        raise argparse.ArgumentTypeError("a date as 2026-11-01, or a time as 2026-11-01T06:00") from exc
 
 
 def _count(text: str) -> int:

@@ -1,51 +1,80 @@
-"""Reads a ledger from outside, while the daemon writes it: its end for people, and the whole chain link by link."""
+"""Reads a ledger from outside, while the daemon writes it or long after: its end, its entries, its whole chain."""
 
+import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from sqlite_utils import Database
 
 from edge.errors import LedgerUnusable
-from protocol.entries import Payload, check_link, decode_payload, genesis
-from protocol.errors import ChainBroken, TerminalId
+from protocol.clock import ClockQuality
+from protocol.entries import Payload, check_link, decode_payload, digest, genesis
+from protocol.errors import ChainBroken, ProtocolError, TerminalId
 
-REPORT_EVERY: Final = 1000
+PAGE: Final = 5000
+"""Entries of one reading: a reader that holds on for longer would keep the write-ahead log from beginning anew."""
 
-_CHAIN: Final = """
+_Row = tuple[int, bytes, bytes, bytes | None]
+
+_ENTRIES: Final = """
     SELECT entry.seq, entry.digest, entry.hash, payload.bytes FROM entry LEFT JOIN payload USING (seq)
-    ORDER BY entry.seq"""
+    WHERE entry.seq BETWEEN ? AND ? ORDER BY entry.seq LIMIT ?"""
+_NEWEST_BELOW: Final = "SELECT seq, bytes FROM payload WHERE seq < ? ORDER BY seq DESC LIMIT ?"
+MOST_GAPS: Final = 100
+_NAME_IT: Final = "name the ledger.db of a terminal, or a copy of one"
+
+Progress = Callable[[int, int], None]
+"""Is told (done, all)."""
+
+
+class Stored(NamedTuple):
+    """An entry as it stands in the file; `payload` is None where it was purged."""
+
+    seq: int
+    digest: bytes
+    hash: bytes
+    payload: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A chain that holds: how many entries, how many of their payloads are purged, and the hash it ends in."""
+    """A chain that holds: how many entries, how many of their payloads are purged, and the hash it ends in.
+
+    `receipted`: up to where the cloud has said that it has them, with the hash it named there. `lost`: how many are
+    missing where that is allowed, in what was read of a damaged ledger; `gaps` has the first of them, both ends in it.
+    """
 
     entries: int
     purged: int
     last_hash: bytes
+    first: int = 1
+    receipted: int = 0
+    receipted_hash: bytes | None = None
+    lost: int = 0
+    gaps: tuple[tuple[int, int], ...] = ()
 
 
 class LedgerInspection:
-    """A ledger's file, opened for reading only. Raises LedgerUnusable where that is not possible."""
+    """A ledger's file, or what was read of a damaged one, opened for reading only.
+
+    Raises LedgerUnusable where that is not possible.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._connection = _opened(path)
         try:
-            self._connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)
-        except sqlite3.Error as exc:
-            raise LedgerUnusable(path, str(exc)) from exc
-        try:
-            self._database = Database(self._connection, recursive_triggers=False, execute_plugins=False)
-            (identity,) = self._database["ledger"].rows
-        except (sqlite3.Error, ValueError) as exc:
+            with self._translated():
+                self._database = Database(self._connection, recursive_triggers=False, execute_plugins=False)
+                self.has_gaps = self._database["origin"].exists()
+                self._identify()
+        except BaseException:
             self._connection.close()
-            raise LedgerUnusable(path, f"it is no ledger ({exc})") from exc
-        self.id: bytes = identity["id"]
-        self.terminal = TerminalId(identity["terminal"])
-        self.receipted, self._receipted_hash = self._receipt()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -57,45 +86,192 @@ class LedgerInspection:
         """Let the file go."""
         self._connection.close()
 
+    @property
+    def last_seq(self) -> int:
+        """The number of the newest entry, 0 where there is none. Raises LedgerUnusable."""
+        with self._translated():
+            (newest,) = self._database.execute("SELECT max(seq) FROM entry").fetchone()
+        return newest or 0
+
     def tail(self, most: int) -> list[tuple[int, Payload]]:
         """The newest entries, oldest first. Raises LedgerUnusable, ProtocolError."""
-        try:
+        with self._translated():
             rows = list(self._database["payload"].rows_where(order_by="seq desc", limit=most))
-        except sqlite3.Error as exc:
-            raise LedgerUnusable(self.path, str(exc)) from exc
         return [(row["seq"], decode_payload(row["bytes"])) for row in reversed(rows)]
 
-    def verify(self, progress: Callable[[int, int], None]) -> Verified:
+    def entries(self, first: int, last: int) -> Iterator[Stored]:
+        """Entries in order. Raises LedgerUnusable, naming how far it came."""
+        for page in self._pages(first, last):
+            yield from map(Stored._make, page)
+
+    def _pages(self, first: int, last: int) -> Iterator[list[_Row]]:
+        at = first
+        while at <= last:
+            try:
+                rows = self._database.execute(_ENTRIES, (at, last, PAGE)).fetchall()
+            except sqlite3.Error as exc:
+                raise LedgerUnusable(self.path, f"{exc}, after entry {at - 1}") from exc
+            if not rows:
+                return
+            yield rows
+            at = rows[-1][0] + 1
+
+    def hash_before(self, seq: int) -> bytes | None:
+        """The hash that entry `seq` continues; None where the entry before it is not there. Raises LedgerUnusable."""
+        if seq == 1:
+            return genesis(self.terminal, self.id)
+        for entry in self.entries(seq - 1, seq - 1):
+            return entry.hash
+        return None
+
+    def first_since(self, utc: int) -> int:
+        """The first entry after the newest one that is older than a time (microseconds UTC) by a clock that knew it.
+
+        What was registered by an untrusted clock ends nothing: rather a few too many than one too few.
+        """
+        first = self.last_seq + 1
+        for seq, payload in self._backwards(first):
+            if payload and payload.registered_at < utc and payload.clock_quality is not ClockQuality.UNTRUSTED:
+                break
+            first = seq
+        return first
+
+    def verify(self, progress: Progress) -> Verified:
         """Check every link in one reading, `progress` being told (checked, all). Raises ChainBroken, LedgerUnusable."""
-        try:
-            return self._verify(progress)
-        except sqlite3.Error as exc:
-            raise LedgerUnusable(self.path, str(exc)) from exc
+        last = self.last_seq
+        walk = _Walk(self)
+        for page in self._pages(0, last):
+            walk.take(page)
+            progress(walk.seq, last)
+        if walk.seq < self.receipted and not self.has_gaps:
+            raise ChainBroken(walk.seq + 1, f"it is missing, and the cloud has entries up to {self.receipted}")
+        progress(walk.seq, walk.seq)
+        return walk.found()
 
-    def _verify(self, progress: Callable[[int, int], None]) -> Verified:
-        every = self._database["entry"].count
-        checked, purged, previous = 0, 0, genesis(self.terminal, self.id)
-        self._check_receipt(checked, previous)
-        for seq, payload_digest, entry_hash, raw in self._database.execute(_CHAIN):
-            if seq != checked + 1:
-                raise ChainBroken(checked + 1, "it is missing")
-            if raw is None and seq > self.receipted:
-                raise ChainBroken(seq, "its payload is missing and no receipt covers it")
-            check_link(previous, seq, payload_digest, entry_hash, raw)
-            checked, previous, purged = seq, entry_hash, purged + (raw is None)
-            self._check_receipt(checked, previous)
-            if checked % REPORT_EVERY == 0:
-                progress(checked, every)
-        if checked < self.receipted:
-            raise ChainBroken(checked + 1, f"it is missing, and the cloud has entries up to {self.receipted}")
-        progress(checked, checked)
-        return Verified(checked, purged, previous)
-
-    def _check_receipt(self, seq: int, entry_hash: bytes) -> None:
-        if seq == self.receipted and self._receipted_hash not in {None, entry_hash}:
-            raise ChainBroken(seq, "its hash is not the one that the cloud has receipted")
-
-    def _receipt(self) -> tuple[int, bytes | None]:
+    def _identify(self) -> None:
+        """Learn whose it is, and up to where the cloud has it."""
+        identity = next(iter(self._database["origin" if self.has_gaps else "ledger"].rows), None)
+        if identity is None:
+            raise LedgerUnusable(self.path, "it is no ledger: nothing says whose it is", _NAME_IT)
+        self.terminal = TerminalId(identity["terminal"])
+        if self.has_gaps:
+            self.id: bytes = identity["ledger"] or b""
+            self.receipted: int = identity["receipted"]
+            self.receipted_hash: bytes | None = identity["receipted_hash"]
+            return
+        self.id, self.receipted, self.receipted_hash = identity["id"], 0, None
         for row in self._database["receipt"].rows:
-            return row["upto"], row["hash"]
-        return 0, None
+            self.receipted, self.receipted_hash = row["upto"], row["hash"]
+
+    def _backwards(self, below: int) -> Iterator[tuple[int, Payload | None]]:
+        """Newest first, purged ones left out; None for what this program cannot read."""
+        while True:
+            with self._translated():
+                rows = self._database.execute(_NEWEST_BELOW, (below, PAGE)).fetchall()
+            if not rows:
+                return
+            for seq, raw in rows:
+                payload = None
+                with suppress(ProtocolError):
+                    payload = decode_payload(raw)
+                yield seq, payload
+            below = rows[-1][0]
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as exc:
+            raise LedgerUnusable(self.path, str(exc)) from exc
+        except sqlite3.Error as exc:
+            raise LedgerUnusable(self.path, f"it is no ledger ({exc})", _NAME_IT) from exc
+
+
+class _Walk:
+    """Follows a chain from its beginning; `take` raises ChainBroken."""
+
+    def __init__(self, ledger: LedgerInspection) -> None:
+        self._ledger = ledger
+        self._previous: bytes | None = genesis(ledger.terminal, ledger.id)
+        self._entries, self._purged, self._lost = 0, 0, 0
+        self._gaps: list[tuple[int, int]] = []
+        self._receipted = ledger.receipted
+        self.seq = 0
+        if not self._receipted:
+            self._check_receipt(genesis(ledger.terminal, ledger.id))
+
+    def take(self, page: list[_Row]) -> None:
+        """The next entries."""
+        seq, previous, receipted = self.seq, self._previous, self._receipted
+        for row in page:
+            if row[0] == seq + 1 != receipted and previous and row[3]:
+                check_link(previous, *row)
+                seq, previous = row[0], row[2]
+                continue
+            self.seq, self._previous = seq, previous
+            self._take_special(*row)
+            seq, previous = self.seq, self._previous
+        self.seq, self._previous = seq, previous
+        self._entries += len(page)
+
+    def _take_special(self, seq: int, payload_digest: bytes, entry_hash: bytes, payload: bytes | None) -> None:
+        """An entry after a gap, a purged one, or the newest that the cloud has."""
+        if seq != self.seq + 1:
+            self._miss(seq)
+        if payload is None:
+            self._purge(seq)
+        if self._previous is not None:
+            check_link(self._previous, seq, payload_digest, entry_hash, payload)
+        elif payload is not None and digest(payload) != payload_digest:
+            raise ChainBroken(seq, "its payload is not the one that was recorded")
+        self.seq, self._previous = seq, entry_hash
+        if seq == self._receipted:
+            self._check_receipt(entry_hash)
+
+    def found(self) -> Verified:
+        """What the walk has seen."""
+        ledger = self._ledger
+        receipt = (ledger.receipted, ledger.receipted_hash)
+        last_hash = self._previous or genesis(ledger.terminal, ledger.id)
+        return Verified(self._entries, self._purged, last_hash, 1, *receipt, self._lost, tuple(self._gaps))
+
+    def _miss(self, seq: int) -> None:
+        """Entries before this one are missing."""
+        if not self._ledger.has_gaps or seq <= self.seq:
+            raise ChainBroken(self.seq + 1, "it is missing")
+        self._lost += seq - self.seq - 1
+        if len(self._gaps) < MOST_GAPS:
+            self._gaps.append((self.seq + 1, seq - 1))
+        self._previous = None
+
+    def _purge(self, seq: int) -> None:
+        """A payload is not there."""
+        if seq > self._receipted:
+            raise ChainBroken(seq, "its payload is missing and no receipt covers it")
+        self._purged += 1
+
+    def _check_receipt(self, entry_hash: bytes) -> None:
+        if self._ledger.receipted_hash not in {None, entry_hash}:
+            raise ChainBroken(self.seq, "its hash is not the one that the cloud has receipted")
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """A connection that changes nothing, also where nothing can be changed. Raises LedgerUnusable."""
+    if not path.is_file():
+        raise LedgerUnusable(path, "there is no such file", _NAME_IT)
+    log = path.with_name(f"{path.name}-wal")
+    is_fixed = not os.access(path.parent, os.W_OK)
+    has_log = log.exists() and log.stat().st_size > 0
+    how = "immutable=1" if is_fixed and not has_log else "mode=ro"
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=5)
+        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1")
+    except sqlite3.Error as exc:
+        if is_fixed and has_log and path.with_name(f"{path.name}-shm").exists() is False:
+            raise LedgerUnusable(
+                path,
+                f"its newest entries are in {log.name} beside it, which cannot be read where nothing can be written",
+                f"copy {path.name} and {log.name} into a folder that can be written, and name the copy",
+            ) from exc
+        raise LedgerUnusable(path, str(exc)) from exc
+    return connection
