@@ -151,7 +151,7 @@ class Conversation:
     def save_receipt(self) -> None:
         """Make durable what the cloud has said it has."""
         try:
-            self._outbox.ledger.save_receipt()
+            self._outbox.save_receipt()
         except LedgerFault as fault:
             _log.error(Event.LEDGER_FAILED, why=str(fault), then="the receipt is saved with the next status")
 

@@ -1,126 +1,118 @@
-"""Which entries to send now: a bounded window ahead of the cloud's receipts, sent again when none comes."""
+"""Everything that is to be sent: the ledger first, and while it rests what could be read of damaged ones."""
 
-from collections import deque
-from dataclasses import dataclass
-from typing import Final
+from contextlib import suppress
 
 import structlog
 from structlog.typing import FilteringBoundLogger
 
+from edge.drain import Drain
+from edge.errors import LedgerFault
 from edge.events import Event
 from edge.ledger import Ledger
+from edge.sending import (
+    LARGEST_BATCH,
+    LONGEST_WAIT,
+    OVERDUE,
+    RECEIPT_WITHIN,
+    WINDOW,
+    WINDOW_BYTES,
+    Sending,
+)
+from protocol.errors import ProtocolError
 from protocol.messages import Entries, Receipt
 
-LARGEST_BATCH: Final = 500
-WINDOW: Final = 4  # batches on their way
-WINDOW_BYTES: Final = 1024 * 1024
-RECEIPT_WITHIN: Final = 5.0  # seconds; doubled for each time none came, so that a cloud that is away is not shouted at
-LONGEST_WAIT: Final = 60.0
-MOST_DOUBLINGS: Final = 4
-OVERDUE: Final = 1.0  # seconds after which the cloud's asking again is about the first batch on its way
+__all__ = ["LARGEST_BATCH", "LONGEST_WAIT", "OVERDUE", "RECEIPT_WITHIN", "WINDOW", "WINDOW_BYTES", "Outbox"]
 
 _log: FilteringBoundLogger = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    last: int
-    size: int
-    at: float
-
-
 class Outbox:
-    """Pure about time: `now` is any monotonic clock in seconds. What it has in flight is forgotten without harm."""
+    """Pure about time: `now` is any monotonic clock in seconds. A drain that fails is left until the next start."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        self._on_their_way: deque[_Sent] = deque()
-        self._sent = ledger.receipted
-        self._heard_at = 0.0
-        self._unanswered = 0
-        self._asked = False
-        self._repeated = -1
+        self._live = Sending(ledger)
+        self._drains: dict[bytes, Drain] = {}
+        self._behind: dict[bytes, Sending] = {}
+        self._told_at = 0
+
+    def take_up(self, drain: Drain) -> None:
+        """Send a drain too, once the cloud has all that the ledger says of it until now: which numbers are lost."""
+        self._drains[drain.id] = drain
+        self._behind[drain.id] = Sending(drain)
+        self._told_at = self.ledger.last_seq
 
     @property
     def depth(self) -> int:
         """How many entries the cloud has not said it has."""
-        return self.ledger.last_seq - self.ledger.receipted
+        return self.ledger.unsent + self.depth_behind
+
+    @property
+    def depth_behind(self) -> int:
+        """How many of those are of damaged ledgers."""
+        count = 0
+        for drain in list(self._drains.values()):
+            try:
+                count += drain.unsent
+            except LedgerFault as fault:
+                self._leave(drain.id, fault)
+        return count
 
     @property
     def oldest_unsent(self) -> int | None:
-        """When the first of those was registered, in microseconds UTC. Raises LedgerUnusable."""
-        return self.ledger.oldest_unsent
+        """When the first of those was registered, in microseconds UTC. Raises LedgerFault, ProtocolError."""
+        moments = [self.ledger.oldest_unsent]
+        for drain in list(self._drains.values()):
+            with suppress(LedgerFault, ProtocolError):  # its sending will say so
+                moments.append(drain.oldest_unsent)
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def next(self, now: float) -> Entries | None:
-        """What to send now: the entries that follow what was sent, or those sent long ago again; None: wait.
-
-        Raises LedgerUnusable.
-        """
-        if self._on_their_way and now >= self._due_at():
-            if self._asked:
-                self._repeated = self.ledger.receipted  # once: a cloud that is slow is not sent everything thrice
-            else:
-                self._unanswered += 1
-            _log.info(Event.BATCH_REPEATED, after=self.ledger.receipted, sent=self._sent, times=self._unanswered)
-            self._begin_again()
-        if not self._has_room():
-            return None
-        entries = self.ledger.batch(self._sent, LARGEST_BATCH)
-        if entries is None:
-            return None
-        self._sent = entries.last
-        self._on_their_way.append(_Sent(entries.last, sum(map(len, entries.payloads)), now))
-        return entries
+        """What to send now; None: wait. Raises LedgerFault."""
+        entries = self._live.next(now)
+        if entries is not None:
+            return entries
+        for ledger, sending in self._open():
+            try:
+                if (entries := sending.next(now)) is not None:
+                    return entries
+            except LedgerFault as fault:
+                self._leave(ledger, fault)
+        return None
 
     def receipt(self, receipt: Receipt, now: float) -> bool:
-        """Take a receipt; one that says no more than before asks for the rest again. False: it is not about our ledger.
+        """Take a receipt; one that says no more than before asks for the rest again. False: it is not about ours.
 
-        Raises LedgerUnusable.
+        Raises LedgerFault.
         """
-        before = self.ledger.receipted
-        if not self.ledger.note_receipt(receipt):
-            return False
-        self._heard_at, self._unanswered = now, 0
-        if receipt.upto > before:
-            self._advance(receipt.upto)
-        elif receipt.upto < before:
-            _log.warning(
-                Event.RECEIPT_LOWERED, before=before, upto=receipt.upto, then="everything after it is sent again"
-            )
-            self._begin_again()
-        elif self._on_their_way and receipt.upto != self._repeated:
-            self._asked = True
-        return True
+        return self._behind.get(receipt.ledger, self._live).receipt(receipt, now)
+
+    def save_receipt(self) -> None:
+        """Make durable what the cloud has said it has. Raises LedgerFault."""
+        self.ledger.save_receipt()
+        for drain in self._drains.values():
+            drain.save_receipt()
 
     def reset(self) -> None:
         """On a new connection: what was on its way over the old one may be lost."""
-        self._unanswered = 0
-        self._begin_again()
+        for sending in (self._live, *self._behind.values()):
+            sending.reset()
 
     def due_in(self, now: float) -> float | None:
         """Seconds until `next` would send again without being told of anything new; None: never."""
-        return max(self._due_at() - now, 0.0) if self._on_their_way else None
+        due = [self._live.due_in(now), *(sending.due_in(now) for _, sending in self._open())]
+        return min((seconds for seconds in due if seconds is not None), default=None)
 
-    def _due_at(self) -> float:
-        if self._asked:  # the cloud is there and lacks it: as soon as it cannot be on its way any more
-            return self._on_their_way[0].at + OVERDUE
-        wait = min(RECEIPT_WITHIN * (1 << min(self._unanswered, MOST_DOUBLINGS)), LONGEST_WAIT)
-        return max(self._on_their_way[0].at, self._heard_at) + wait
+    def close(self) -> None:
+        """Let the drains go; the ledger is its owner's. Raises LedgerFault."""
+        while self._drains:
+            self._drains.popitem()[1].close()
 
-    def _has_room(self) -> bool:
-        window = 1 if self._unanswered else WINDOW  # after a silence one batch asks whether anybody is there
-        on_their_way = self._on_their_way
-        return len(on_their_way) < window and sum(sent.size for sent in on_their_way) < WINDOW_BYTES
+    def _open(self) -> list[tuple[bytes, Sending]]:
+        """The drains that may be sent now; one whose gaps the cloud has not heard of would only be asked for again."""
+        return list(self._behind.items()) if self.ledger.receipted >= self._told_at else []
 
-    def _advance(self, upto: int) -> None:
-        ended = None
-        while self._on_their_way and self._on_their_way[0].last <= upto:
-            ended = self._on_their_way.popleft().last
-        # no batch of ours ends there: the cloud had it before, and says so since it has nothing newer
-        self._asked = bool(self._on_their_way) and ended != upto
-        self._sent = max(self._sent, upto)
-
-    def _begin_again(self) -> None:
-        self._asked = False
-        self._on_their_way.clear()
-        self._sent = self.ledger.receipted
+    def _leave(self, ledger: bytes, fault: LedgerFault) -> None:
+        _log.error(Event.LEDGER_FAILED, why=str(fault), then="what was read of it is sent after the next start")
+        self._behind.pop(ledger, None)
+        self._drains.pop(ledger, None)
