@@ -1,27 +1,28 @@
 """Builds every part of the terminal, runs them together, and stops them in reverse."""
 
 import asyncio
-import fcntl
-import os
 import signal
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 import structlog
 
 from edge.answers import Answer
-from edge.clock import SystemClock
-from edge.door_fitting import fitted, inputs, outputs
+from edge.clock import SystemClock, boot_id
+from edge.door_fitting import fitted
+from edge.door_lines import inputs, outputs
 from edge.door_log import DoorLog
+from edge.door_requests import DoorRequests
 from edge.door_signs import DoorSigns
-from edge.doors import Door
-from edge.errors import StateInUse, StateUnusable
+from edge.doors import STOPPED, Door
+from edge.errors import StateUnusable
 from edge.events import Event
 from edge.guard import RepeatGuard
+from edge.knowledge import Knowledge, Mounting
 from edge.ledger import Ledger
 from edge.lines import Line
 from edge.link import Link
@@ -36,8 +37,11 @@ from edge.requests import Requests
 from edge.resting import Resting
 from edge.settings import ReaderSettings, Settings
 from edge.showing import Showing
+from edge.shutting import shut
 from edge.sightings import Sightings
 from edge.signals import Signals
+from edge.simulated_door import simulated_doors
+from edge.state_lock import only_daemon
 from edge.supervise import Heart, ServiceState, exit_on_bugs, exit_on_bugs_in_threads, keep
 from edge.tables import Tables
 from edge.terminal import Terminal
@@ -45,6 +49,9 @@ from edge.timekeeping import Timekeeping, remembered
 from edge.tls import begins
 from edge.version import software
 from protocol.passes import LONGEST_PASS
+
+if TYPE_CHECKING:
+    from edge.panel.front import Front
 
 EXIT_BUG: Final = 70  # EX_SOFTWARE of sysexits.h: systemd starts a fresh one
 LOOKED_BACK: Final = 2 * LONGEST_PASS  # for movements that may still count; a clock may have been set since
@@ -57,11 +64,14 @@ class Parts:
     """What runs once everything is built."""
 
     readers: list[Reader]
+    doors: Collection[Door]
     sightings: Sightings
     link: Link
     local: LocalSocket
     report: Report
+    requests: Requests
     timekeeping: Timekeeping
+    front: "Front | None"
 
 
 def run(settings: Settings, environment: Mapping[str, str], *, simulate: bool) -> int:
@@ -95,10 +105,14 @@ async def _run(settings: Settings, environment: Mapping[str, str], simulate: boo
                 tasks.create_task(keep("local socket", parts.local.run, asyncio.sleep)),
                 tasks.create_task(keep("clock", parts.timekeeping.run, asyncio.sleep)),
             ]
+            if parts.front is not None:
+                shown = partial(parts.front.run, parts.requests.respond)
+                beside.append(tasks.create_task(keep("panel", shown, asyncio.sleep)))
             status = await stopping
             service.say("STOPPING=1")
             for task in beside:
                 task.cancel()
+            await shut(parts.doors, STOPPED)
         heart.stop()
     _log.info(Event.TERMINAL_STOPPED, terminal=settings.terminal.id, status=status)
     return status
@@ -112,12 +126,13 @@ def _build(settings: Settings, simulate: bool, loop: asyncio.AbstractEventLoop, 
     stack.callback(pins.close)
 
     certified, battery = begins(settings.link.certificate), settings.terminal.battery_clock
-    clock = SystemClock(remembered(state / "ledger.db", battery=battery, certified=certified))
+    clock = SystemClock(remembered(state / "ledger.db", boot_id(), battery=battery, certified=certified))
     ledger = Ledger.open(state / "ledger.db", settings.terminal.id, clock)
     stack.callback(ledger.close)
     tables = Tables.open(state / "tables.db")
     stack.callback(tables.close)
-    movements = Movements(ledger.taps_since(clock.floor - LOOKED_BACK))
+    mounted = {each.name: Mounting(each.direction, each.doors) for each in settings.readers}
+    knowledge = Knowledge(tables, Movements(ledger.taps_since(clock.floor - LOOKED_BACK)), mounted)
 
     readers = [_reader(each) for each in settings.readers]
     doors: dict[str, Door] = {}
@@ -130,38 +145,30 @@ def _build(settings: Settings, simulate: bool, loop: asyncio.AbstractEventLoop, 
     resting.on_change = link.changed
 
     door_log, signs = DoorLog(clock, ledger, link.wake), DoorSigns(resting.hold)
-    left = door_log.last_states()
+    left, walls = door_log.last_states(), simulated_doors(settings.doors, pins.simulation, loop)
     for each in settings.doors:
         doors[each.name] = fitted(each, pins, loop, door_log.note, signs.look)
         stack.callback(doors[each.name].stop)
         doors[each.name].start(left.get(each.name))
 
     guard: RepeatGuard[Answer] = RepeatGuard(settings.terminal.repeat_seconds)
-    ways = {each.name: each.direction for each in settings.readers}
-    terminal = Terminal(clock, ledger, tables, movements, guard, signals, doors, ways, link.is_online, link.wake)
+    terminal = Terminal(clock, ledger, knowledge, guard, signals, doors, link.is_online, link.wake)
     sightings = Sightings(loop, terminal, signals, resting, tables, link.changed)
     sightings.rest()
     tables.on_change = sightings.tables_changed
-    report = Report(software(), settings.link, clock, outbox, tables, link, readers, doors, signals, resting, pins)
-    requests = Requests(report, sightings, Showing(signals, resting, loop), _tappable(readers) if simulate else None)
+    front = _front(settings, stack) if simulate else None
+    address = front.address if front else None
+    broker = settings.link
+    report = Report(software(), broker, clock, outbox, tables, link, readers, doors, signals, resting, pins, address)
+    asked = DoorRequests(doors, walls if simulate else None)
+    requests = Requests(
+        report, sightings, Showing(signals, resting, loop), asked, _tappable(readers) if simulate else None
+    )
     local = LocalSocket(_folder(settings.terminal.runtime_dir) / FILE_NAME, requests.respond)
     timekeeping = Timekeeping(clock, ledger, resting.hold, link.wake)
-    return Parts(readers, sightings, link, local, report, timekeeping)
-
-
-@contextmanager
-def only_daemon(state: Path) -> Iterator[None]:
-    """Hold the state folder; the kernel lets it go with the process, however that ends. Raises StateInUse."""
-    descriptor = os.open(state / "daemon.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as exc:
-        os.close(descriptor)
-        raise StateInUse(state) from exc
-    try:
-        yield
-    finally:
-        os.close(descriptor)
+    if front is not None:
+        front.show(loop, report, sightings, _tappable(readers), walls)
+    return Parts(readers, doors.values(), sightings, link, local, report, requests, timekeeping, front)
 
 
 def _pins(settings: Settings, state: Path, simulate: bool) -> Pins:
@@ -188,6 +195,15 @@ def _reader(settings: ReaderSettings) -> Reader:
             return SimulatedReader(settings.name)
         case _:
             assert_never(settings.kind)
+
+
+def _front(settings: Settings, stack: ExitStack) -> "Front":
+    """The page of a simulated terminal, which is loaded only here."""
+    from edge.panel.front import Front
+
+    front = Front(settings.panel)
+    stack.callback(front.close)
+    return front
 
 
 def _tappable(readers: list[Reader]) -> dict[str, SimulatedReader]:

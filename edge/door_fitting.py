@@ -1,52 +1,15 @@
-"""Makes doors out of settings: which lines each needs, and how its parts go together."""
+"""Makes doors out of their settings."""
 
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Callable
 
+from edge.door_lines import door_inputs, lock_line, throw_line
 from edge.doors import Door, OnChange, Sensors, Times
 from edge.inputs import Input
-from edge.lines import InputLine, Line
 from edge.locks import Lock, RelayLock
 from edge.motor_lock import Motor, MotorLock
 from edge.pins import Pins
 from edge.scheduler import Scheduler
 from edge.settings import DoorSettings
-
-INPUTS: Final = ("contact", "exit", "bolt", "withdrawn", "tamper")
-
-
-def lock_line(door: str) -> str:
-    """The name of the line that lets a door be opened: its relay, or the drive that withdraws its bolt."""
-    return f"lock-{door}"
-
-
-def throw_line(door: str) -> str:
-    """The name of the line of the drive that throws a door's bolt."""
-    return f"throw-{door}"
-
-
-def outputs(doors: Iterable[DoorSettings]) -> list[Line]:
-    """The lines that move these doors' locks."""
-    lines = []
-    for door in doors:
-        lines.append(Line(lock_line(door.name), door.pin, door.active_high))
-        if door.pin_lock is not None:
-            lines.append(Line(throw_line(door.name), door.pin_lock, door.active_high))
-    return lines
-
-
-def inputs(doors: Iterable[DoorSettings]) -> list[InputLine]:
-    """The lines that these doors' switches are on."""
-    return [line for door in doors for line in _inputs(door)]
-
-
-def _inputs(door: DoorSettings) -> list[InputLine]:
-    given = [(name, getattr(door, f"{name}_pin"), getattr(door, f"{name}_active_high")) for name in INPUTS]
-    return [
-        InputLine(f"{name}-{door.name}", pin, active_high, door.input_pull)
-        for name, pin, active_high in given
-        if pin is not None
-    ]
 
 
 def fitted(
@@ -59,7 +22,7 @@ def fitted(
     """The door that the settings describe; its lines must be among the pins. It is locked once it is started."""
     made = {
         line.name.partition("-")[0]: Input(line.name, pins.input(line.name), loop, settings.debounce_seconds)
-        for line in _inputs(settings)
+        for line in door_inputs(settings)
     }
     sensors = Sensors(contact=made.get("contact"), exit_button=made.get("exit"), tamper=made.get("tamper"))
     times = Times(

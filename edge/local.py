@@ -14,6 +14,7 @@ import structlog
 from edge.errors import DaemonUnreachable, RequestRefused, SocketForbidden, StateUnusable, TerminalError
 from edge.events import Event
 from edge.patterns import Pattern
+from edge.simulated_door import Act
 from protocol.errors import UNREADABLE, ProtocolError
 
 FILE_NAME: Final = "terminal.sock"
@@ -47,7 +48,20 @@ class AskSignal(msgspec.Struct, frozen=True, tag_field="ask", tag="signal", forb
     seconds: Annotated[float, msgspec.Meta(ge=0.1, le=LONGEST_SHOWING)] = 5.0
 
 
-Request = AskStatus | AskTap | AskSignal
+class AskDoor(msgspec.Struct, frozen=True, tag_field="ask", tag="door", forbid_unknown_fields=True):
+    """How is this door? With `act`: do that to a simulated one first."""
+
+    door: str
+    act: Act | None = None
+
+
+class AskOpen(msgspec.Struct, frozen=True, tag_field="ask", tag="open", forbid_unknown_fields=True):
+    """Open this door as a granted tap does."""
+
+    door: str
+
+
+Request = AskStatus | AskTap | AskSignal | AskDoor | AskOpen
 Answer = dict[str, Any]
 
 

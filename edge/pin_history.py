@@ -26,14 +26,14 @@ class PinHistory:
     def __init__(self, path: Path, largest: int) -> None:
         self._path = path
         self._largest = largest
-        self._levels: dict[str, int] = {}
+        self.levels = pin_levels(path)  # what the process before left holds until this one says otherwise
         self._lock = threading.Lock()  # the guard of a door writes from a thread of its own
         self._open()
 
     def append(self, pin: str, level: int) -> None:
         """Write that `pin` has this level from now on."""
         with self._lock:
-            self._levels[pin] = level
+            self.levels[pin] = level
             self._size += os.write(self._file, b"%d %s %d\n" % (time.monotonic_ns(), pin.encode(), level))
             if self._size > self._largest:
                 self._rotate()
@@ -51,7 +51,7 @@ class PinHistory:
         os.close(self._file)
         self._path.replace(_older(self._path))
         self._open()
-        for pin, level in self._levels.items():
+        for pin, level in self.levels.items():
             self._size += os.write(self._file, b"%d %s %d\n" % (time.monotonic_ns(), pin.encode(), level))
 
 

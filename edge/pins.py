@@ -182,46 +182,65 @@ class SimulatedPin(MockPin):  # type: ignore[misc]
     def output_with_state(self, state: bool) -> None:
         self._function = "output"
         self._state = state
-        self._record(state)
+        self._tell(state)
 
     def _change_state(self, value: bool) -> bool:
         if self._state == value:
             return False
         self._state = value
-        self._record(value)
+        if self._function == "output":  # an input's pull is no event; what drives it from outside is noted there
+            self._tell(value)
         return True
 
-    def _record(self, level: bool) -> None:
+    def _tell(self, level: bool) -> None:
         name = self.factory.names.get(self._number)
         if name is not None:
-            self.factory.history.append(name, int(level))
-            self.factory.changed(name)
+            self.factory.changed(name, int(level))
 
 
 class SimulatedFactory(MockFactory):  # type: ignore[misc]
-    """Makes simulated pins that know their names and share one history."""
+    """Makes simulated pins that know their names and share one history, and is the board that simulated doors meet."""
 
     def __init__(self, history: PinHistory, names: dict[int, str]) -> None:
         super().__init__(revision="a02082", pin_class=SimulatedPin)
         self.history = history
         self.names = names
         self._watchers: dict[str, Callable[[], None]] = {}
+        self._onlookers: list[Callable[[], None]] = []
+
+    def look_on(self, changed: Callable[[], None]) -> None:
+        """Call `changed` when any level is another, in the thread that set it."""
+        self._onlookers.append(changed)
+
+    def level(self, name: str) -> int | None:
+        """The level that a line or note has, or had when the process before ended; None: never."""
+        return self.history.levels.get(name)
 
     def watch(self, name: str, changed: Callable[[], None]) -> None:
-        """Call `changed` when this output took another level, in the thread that set it."""
+        """Call `changed` when an output took another level, in the thread that set it."""
         self._watchers[name] = changed
 
-    def changed(self, name: str) -> None:
+    def changed(self, name: str, level: int) -> None:
         """A pin tells that its level is another."""
+        self.note(name, level)
         if name in self._watchers:
             self._watchers[name]()
 
     def drive(self, name: str, high: bool) -> None:
         """Put a level on an input from outside, as a switch at the door does."""
+        if self.level(name) != int(high):
+            self.note(name, int(high))
         pin = self.pin(next(number for number, called in self.names.items() if called == name))
         pin.drive_high() if high else pin.drive_low()
 
+    def note(self, name: str, level: int) -> None:
+        """Write down a level that a line, or something that is no line, has from now on."""
+        self.history.append(name, level)
+        for changed in self._onlookers:
+            changed()
+
     def close(self) -> None:
         self._watchers.clear()
+        self._onlookers.clear()
         super().close()
         self.history.close()

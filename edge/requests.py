@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import assert_never
 
+from edge.door_requests import DoorRequests
 from edge.errors import RequestRefused
-from edge.local import Answer, AskSignal, AskStatus, AskTap, Request
+from edge.local import Answer, AskDoor, AskOpen, AskSignal, AskStatus, AskTap, Request
 from edge.patterns import PATTERNS
 from edge.readers import CardSeen
 from edge.readers.simulated import SimulatedReader
@@ -22,11 +23,13 @@ class Requests:
         report: Report,
         sightings: Sightings,
         showing: Showing,
+        doors: DoorRequests,
         simulated: Mapping[str, SimulatedReader] | None,
     ) -> None:
         self._report = report
         self._sightings = sightings
         self._showing = showing
+        self._doors = doors
         self._simulated = simulated
 
     async def respond(self, request: Request) -> Answer:
@@ -39,6 +42,10 @@ class Requests:
             case AskSignal(pattern, seconds):
                 self._showing.show(pattern, seconds)
                 return {"pattern": pattern, "says": PATTERNS[pattern].says, "seconds": seconds}
+            case AskDoor(door, act):
+                return self._doors.look(door) if act is None else self._doors.act(door, act)
+            case AskOpen(door):
+                return self._doors.open(door)
             case _:
                 assert_never(request)
 
