@@ -23,11 +23,13 @@ def show(signals: Signals, pattern: Pattern) -> None:
 
 def open_granted(doors: Mapping[str, Door], verdict: Verdict, seq: int) -> list[str]:
     """Open the granted doors that are here; which they were. One that cannot be opened stays shut."""
-    opened = []
-    for name in verdict.doors if isinstance(verdict, Granted) else ():
+    opened: list[str] = []
+    if not isinstance(verdict, Granted):
+        return opened
+    for name in verdict.doors:
         try:
             if name in doors:
-                doors[name].open(f"tap {seq}")
+                doors[name].open(f"tap {seq}", verdict.long_access)
                 opened.append(name)
         except (DoorUnguarded, PinsFault) as fault:
             _log.error(Event.DOOR_FAILED, door=name, seq=seq, why=str(fault), then="the door stays shut")

@@ -18,18 +18,21 @@ from edge.settings import (
     SINGLE,
     DoorSettings,
     LinkSettings,
+    PanelSettings,
     ReaderSettings,
     Settings,
     SignalSettings,
     TerminalSettings,
 )
+from protocol.cards import CardId
+from protocol.errors import CardIdInvalid
 
 DEFAULT_PATH: Final = Path("/etc/grindvakt/terminal.toml")
 EXIT_CONFIG: Final = 78  # EX_CONFIG of sysexits.h: systemd does not try again
 PREFIX: Final = "GRINDVAKT_"
 LARGEST_FILE: Final = 256 * 1024
 
-S = TypeVar("S", TerminalSettings, LinkSettings, SignalSettings, ReaderSettings, DoorSettings)
+S = TypeVar("S", TerminalSettings, LinkSettings, SignalSettings, PanelSettings, ReaderSettings, DoorSettings)
 
 
 def load(path: Path, environment: Mapping[str, str]) -> Settings:
@@ -40,14 +43,16 @@ def load(path: Path, environment: Mapping[str, str]) -> Settings:
     terminal = reading.section("terminal", TerminalSettings, document.get("terminal", {}))
     link = reading.section("link", LinkSettings, document.get("link", {}))
     signals = reading.section("signals", SignalSettings, document.get("signals", {}))
+    panel = reading.section("panel", PanelSettings, document.get("panel", {}))
     readers = reading.sections("reader", ReaderSettings, document.get("reader", []))
     doors = reading.sections("door", DoorSettings, document.get("door", []))
     problems = [*reading.problems, *_contradictions(link, signals, readers, doors)]
+    problems += _unreadable(panel)
     if "reader" not in document:
         problems.append("[[reader]] is missing: without a reader nobody can tap")
-    if problems or terminal is None or link is None or signals is None:
+    if problems or terminal is None or link is None or signals is None or panel is None:
         raise ConfigInvalid(path, problems)
-    return Settings(path, terminal, link, signals, tuple(readers), tuple(doors))
+    return Settings(path, terminal, link, signals, tuple(readers), tuple(doors), panel)
 
 
 def _document(path: Path) -> dict[str, Any]:
@@ -168,6 +173,16 @@ def _contradictions(
             yield f"reader {reader.name} is serial and has no device: give its port, as /dev/serial/by-id/…"
         if reader.kind != "serial" and reader.device is not None:
             yield f"reader {reader.name} is {reader.kind} and has a device: only a serial reader has one"
+        for name in sorted(set(reader.doors or ()) - {door.name for door in doors}):
+            yield f"reader {reader.name} stands at door {name}, and there is no [[door]] of that name"
+
+
+def _unreadable(panel: PanelSettings | None) -> Iterator[str]:
+    for text in () if panel is None else panel.cards:
+        try:
+            CardId.parse(text.partition(" ")[0])
+        except CardIdInvalid as fault:
+            yield f"panel.cards = {_shortened(text)}: {fault}"
 
 
 def _twice(section: str, key: str, values: list[Any]) -> Iterator[str]:

@@ -1,25 +1,26 @@
 """The newest movement of everybody who went through here, so that a toggle reader knows which way the next tap goes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
-from protocol.cards import CardId
-from protocol.decision import Enrolment, Movement
 from protocol.entries import Outcome, Tap
+from protocol.passes import LONGEST_PASS, Direction, Movement
+from protocol.tables import presence_key
 
 MOST_KEPT: Final = 200_000  # those longest without a movement are forgotten first
 
-_Key = tuple[str, str, str]
+_Key = tuple[str, bytes]
 
 
 class Movements:
-    """By person, company and project; of a card without a person, by card and project (DESIGN 6).
+    """By project and key of presence: of a person for a company, of a card where nobody is known to hold it (DESIGN 6).
 
     Nothing of this is stored: the ledger is, and `Movements(ledger.taps_since(…))` builds it again at start.
     """
 
     def __init__(self, taps: Iterable[Tap] = ()) -> None:
         self._newest: dict[_Key, Movement] = {}
+        self._boot_id = b""
         for tap in taps:
             self.note(tap)
 
@@ -27,17 +28,29 @@ class Movements:
         """Take in a recorded tap; a denied one moved nobody."""
         if tap.outcome is not Outcome.GRANTED or tap.direction is None or tap.project is None:
             return
-        key = _key(tap.card, tap.person, tap.company, tap.project)
+        key = (tap.project, presence_key(tap.card, tap.person, tap.company))
+        if tap.boot_id != self._boot_id:
+            self._boot_id = tap.boot_id
         self._newest.pop(key, None)
-        self._newest[key] = Movement(tap.direction, tap.occurred_at)
-        if len(self._newest) > MOST_KEPT:
-            del self._newest[next(iter(self._newest))]
+        self._newest[key] = Movement(tap.direction, tap.occurred_at, self._boot_id, tap.monotonic, tap.clock_quality)
+        self._forget_the_oldest(tap)
 
-    def of(self, card: CardId, enrolment: Enrolment | None, project: str) -> Movement | None:
-        """The newest movement on a project of whoever holds this card."""
-        person, company = (enrolment.person, enrolment.company) if enrolment else (None, None)
-        return self._newest.get(_key(str(card), person, company, project))
+    def of(self, project: str, key: bytes) -> Movement | None:
+        """The newest movement on a project of whoever a key of presence names."""
+        return self._newest.get((project, key))
 
+    def came_in(self, project: str) -> Iterator[tuple[bytes, Movement]]:
+        """Everybody whose newest movement on a project is an IN."""
+        for (moved_on, key), movement in self._newest.items():
+            if moved_on == project and movement.direction is Direction.IN:
+                yield key, movement
 
-def _key(card: str, person: str | None, company: str | None, project: str) -> _Key:
-    return (project, card, "") if person is None else (project, person, company or "")
+    def _forget_the_oldest(self, newest: Tap) -> None:
+        """Two at most for one that came: those that say nothing any more, and those beyond what is kept."""
+        for _ in range(2):
+            key = next(iter(self._newest))
+            oldest = self._newest[key]
+            since = oldest.monotonic if oldest.boot_id == newest.boot_id else 0  # one of before is older than the boot
+            if (newest.monotonic - since) // 1000 < LONGEST_PASS and len(self._newest) <= MOST_KEPT:
+                return
+            del self._newest[key]

@@ -1,6 +1,6 @@
 """Everything a terminal can be told: the sections of terminal.toml, with bounds, defaults and meaning."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -17,6 +17,10 @@ LongSeconds = Annotated[float, Meta(ge=0.5, le=300)]
 OpenSeconds = Annotated[float, Meta(ge=1, le=3600)]
 WarningSeconds = Annotated[float, Meta(ge=1, le=600)]
 PublicKey = Annotated[bytes, Meta(min_length=32, max_length=32, extra={"form": "base64 of the 32 raw bytes"})]
+PanelCard = Annotated[
+    str,
+    Meta(pattern="^[a-z0-9]{2,8}:[0-9A-F]{2,64} [^\\s(][^(]{0,59}([(].{1,60}[)])?$", extra={"form": "uid:04A1… Name (Company)"}),
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +72,9 @@ class ReaderSettings:
     name: Annotated[Name, Meta(description="what the reader is called in ledger, log and portal")]
     kind: Annotated[Literal["pcsc", "serial", "simulated"], Meta(description="what it speaks")]
     direction: Annotated[ReaderDirection, Meta(description="which way it is mounted for")] = ReaderDirection.TOGGLE
+    doors: Annotated[
+        tuple[Name, ...] | None, Meta(max_length=32, description="the doors it stands at; without it all of them")
+    ] = None
     device: Annotated[Path | None, Meta(description="serial: the port, by its stable name in /dev/serial/by-id")] = None
     pcsc: Annotated[str | None, Meta(description="pcsc: the reader's name or a part of it; none takes the first")] = (
         None
@@ -136,6 +143,16 @@ class SignalSettings:
     buzzer: Annotated[Pin, Meta(description="the buzzer's GPIO number (BCM)")] = 22
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PanelSettings:
+    """Section [panel]: the page of a simulated terminal; without --simulate it is not there."""
+
+    port: Annotated[int, Meta(ge=0, le=65535, description="its port on this machine; 0 takes one that is free")] = 0
+    cards: Annotated[
+        tuple[PanelCard, ...], Meta(max_length=32, description="cards to hold against a simulated reader, by name")
+    ] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Everything a terminal is told; `path` is the file it came from."""
@@ -146,8 +163,9 @@ class Settings:
     signals: SignalSettings
     readers: tuple[ReaderSettings, ...]
     doors: tuple[DoorSettings, ...]
+    panel: PanelSettings = field(default_factory=PanelSettings)
 
 
-SINGLE: Final = {"terminal": TerminalSettings, "link": LinkSettings, "signals": SignalSettings}
+SINGLE: Final = {"terminal": TerminalSettings, "link": LinkSettings, "signals": SignalSettings, "panel": PanelSettings}
 REPEATED: Final = {"reader": ReaderSettings, "door": DoorSettings}
 MOST_OF_A_KIND: Final = 32  # a status message carries at most so many

@@ -1,29 +1,35 @@
-"""What the cloud told this terminal: binding, roster and blocklist, each at a version, in a rebuildable file."""
+"""What the cloud told this terminal: binding, roster, blocklist and presence, each at a version."""
 
 import sqlite3
-import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+import msgspec
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from edge.errors import FileTooNew, TablesUnusable
 from edge.events import Event
+from edge.silence import Silence
 from edge.snapshots import Shadow
-from edge.storage import open_file, set_aside
-from edge.tables_schema import DROP, EMPTY, MIGRATIONS, PUT
+from edge.tables_file import TablesFile
+from edge.tables_schema import DROP, EMPTY, PUT
 from protocol.cards import CardId
+from protocol.clock import ClockReading
 from protocol.decision import Binding, BlockReason, Enrolment, TableName
-from protocol.errors import ProtocolError
 from protocol.messages import TableChange, TableVersion
-from protocol.tables import Table, block_key, block_reason, decode_binding, decode_enrolment, unpack_keys, unpack_rows
-
-MAPPED: Final = 256 * 1024 * 1024  # bytes of the file that lookups read in place
-WRITING_CACHE_KIB: Final = 32 * 1024  # a snapshot of a million rows is written once, not page by page over and over
+from protocol.passes import Direction, Movement
+from protocol.tables import (
+    Table,
+    block_key,
+    block_reason,
+    decode_binding,
+    decode_enrolment,
+    decode_presence,
+    unpack_keys,
+    unpack_rows,
+)
 
 _TABLES: Final = {table.value: table for table in Table}
 
@@ -54,8 +60,10 @@ class Tables:
         self.versions: dict[str, int] = {}
         self._held: dict[Table, TableVersion] = {}
         self._salts: tuple[bytes, ...] = ()
-        self._lock = threading.RLock()
-        self._open()
+        self._knows_presence = False
+        self._silence: Silence | None = None
+        self._saved: Silence | None = None
+        self._file = TablesFile(path, self._load)
 
     @classmethod
     def open(cls, path: Path) -> "Tables":
@@ -64,7 +72,7 @@ class Tables:
 
     def enrolment(self, card: CardId) -> Enrolment | None:
         """Whose card this is on the project here. Raises TablesUnusable."""
-        row = self._look("SELECT value FROM roster WHERE key = ?", str(card).encode())
+        row = self._file.look("SELECT value FROM roster WHERE key = ?", str(card).encode())
         return decode_enrolment(row[0]) if row else None
 
     def blocked(self, card: CardId) -> BlockReason | None:
@@ -72,11 +80,44 @@ class Tables:
         while True:
             salts = self._salts
             for salt in salts:
-                row = self._look("SELECT reason FROM blocklist WHERE key = ?", block_key(salt, card))
+                row = self._file.look("SELECT reason FROM blocklist WHERE key = ?", block_key(salt, card))
                 if row:
                     return block_reason(row[0])
             if salts is self._salts:  # else another list took this one's place meanwhile: look again
                 return None
+
+    def presence(self, key: bytes) -> Movement | None:
+        """Where the cloud last saw whoever this key of presence names; costs nothing where it tells of nobody.
+
+        Raises TablesUnusable.
+        """
+        if not self._knows_presence:
+            return None
+        row = self._file.look("SELECT value FROM presence WHERE key = ?", key)
+        return _movement(row[0]) if row else None
+
+    def came_in(self) -> Iterator[tuple[bytes, Movement]]:
+        """Everybody whom the cloud last saw come in, by their key of presence. Raises TablesUnusable."""
+        if self._knows_presence:
+            yield from (
+                (key, Movement(Direction.IN, at))
+                for key, at in self._file.look_at_all("SELECT key, came_in FROM presence WHERE came_in IS NOT NULL")
+            )
+
+    def heard(self, now: ClockReading) -> None:
+        """The cloud has said something that it signed."""
+        self._silence = Silence.beginning(now)
+        self._save_silence(now)
+
+    def unheard_for(self, now: ClockReading) -> int | None:
+        """How long the cloud has been silent, in microseconds; None where it was never heard."""
+        return self._silence and self._silence.lasts(now)
+
+    def count_silence(self, now: ClockReading) -> None:
+        """Put down how long the cloud has been silent, so that it is known after a power cut; called now and then."""
+        if self._silence is not None:
+            self._silence = self._silence.until(now)
+            self._save_silence(now)
 
     def held(self) -> tuple[TableVersion, ...]:
         """Every table that counts here with the version held; one that the binding names and is not here has 0."""
@@ -98,14 +139,14 @@ class Tables:
 
         Raises MessageMalformed or MessageTooLarge for rows that are not what they should be, TablesUnusable.
         """
-        with self._lock:
+        with self._file.lock:
             table = _known(change.name)
             if table is None or not self._counts(table, change):
                 return Effect.STALE
             held = self._version_of(table, change.scope, change.epoch)
             if change.to_version <= max(held, change.from_version):
                 return Effect.STALE
-            with self._translated():
+            with self._file.translated():
                 if change.from_version > held:
                     awaited = self._shadow.will_bring(table, change.epoch, change.from_version)
                     return Effect.WAITING if awaited else Effect.MISSING
@@ -118,15 +159,13 @@ class Tables:
 
     def load_blocks(self, rows: Iterable[tuple[int, int]]) -> None:
         """Add (key, code of reason) to the blocklist held, past its versions: for measuring with a full one."""
-        with self._lock, self._transaction():
-            self._writer.executemany(PUT[Table.BLOCKLIST], rows)
-        self._settle()
+        with self._file.lock, self._file.transaction():
+            self._file.writer.executemany(PUT[Table.BLOCKLIST], rows)
+        self._file.settle()
 
     def close(self) -> None:
         """Let the file go."""
-        with self._lock:
-            self._reader.close()
-            self._writer.close()
+        self._file.close()
 
     # --- changes ----------------------------------------------------------------------------------------------------
 
@@ -135,8 +174,8 @@ class Tables:
         if table is not Table.BINDING:
             named = self.binding.tables if self.binding else ()
             return TableName(change.name, change.scope, change.epoch) in named
-        with self._translated():
-            gone = self._writer.execute("SELECT 1 FROM left_epoch WHERE epoch = ?", (change.epoch,)).fetchone()
+        with self._file.translated():
+            gone = self._file.writer.execute("SELECT 1 FROM left_epoch WHERE epoch = ?", (change.epoch,)).fetchone()
         return gone is None
 
     def _version_of(self, table: Table, scope: str, epoch: bytes) -> int:
@@ -149,7 +188,7 @@ class Tables:
         if table is Table.BLOCKLIST and change.epoch not in salts:
             self._salts = (*salts, change.epoch)  # until both threads see the new rows, a card is looked up under both
         try:
-            with self._transaction():
+            with self._file.transaction():
                 self._write(table, change, parts)
                 binding = self._read_binding()
                 if table is Table.BINDING:
@@ -162,117 +201,70 @@ class Tables:
                 self._shadow.forget(table)
         self._know(binding)
         if change.from_version == 0:
-            self._settle()
+            self._file.settle()
 
     def _write(self, table: Table, change: TableChange, parts: Iterable[bytes]) -> None:
         if change.from_version == 0:
-            self._writer.execute(EMPTY[table])
+            self._file.writer.execute(EMPTY[table])
         for packed in parts:
-            self._writer.executemany(PUT[table], _stored_rows(table, packed))
-        self._writer.executemany(DROP[table], _stored_keys(table, change.drops))
+            self._file.writer.executemany(PUT[table], _stored_rows(table, packed))
+        self._file.writer.executemany(DROP[table], _stored_keys(table, change.drops))
         self._write_held(table, TableVersion(change.name, change.scope, change.epoch, change.to_version))
 
     def _write_held(self, table: Table, coming: TableVersion) -> None:
         before = self._held.get(table)
         if table is Table.BINDING and before is not None and before.epoch != coming.epoch:
             # an epoch once left never counts again: a binding of long ago, signed as it is, cannot be played back
-            self._writer.execute("INSERT OR IGNORE INTO left_epoch VALUES (?)", (before.epoch,))
+            self._file.writer.execute("INSERT OR IGNORE INTO left_epoch VALUES (?)", (before.epoch,))
         row = (table, coming.scope, coming.epoch, coming.held)
-        self._writer.execute("INSERT OR REPLACE INTO held VALUES (?, ?, ?, ?)", row)
+        self._file.writer.execute("INSERT OR REPLACE INTO held VALUES (?, ?, ?, ?)", row)
 
     def _drop_what_is_not_named(self, binding: Binding | None) -> None:
         """Rows of another project go; those of an earlier epoch serve until the new ones are here."""
         named = {(named.name, named.scope) for named in binding.tables} if binding else set()
         for table, held in self._held.items():
             if table is not Table.BINDING and (held.name, held.scope) not in named:
-                self._writer.execute(EMPTY[table])
-                self._writer.execute("DELETE FROM held WHERE name = ?", (table,))
+                self._file.writer.execute(EMPTY[table])
+                self._file.writer.execute("DELETE FROM held WHERE name = ?", (table,))
 
-    def _settle(self) -> None:
-        """After much was written: put it where lookups find it in place, and give the memory back."""
-        with self._translated():
-            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            self._writer.execute("PRAGMA shrink_memory")
-
-    # --- the file ---------------------------------------------------------------------------------------------------
-
-    def _open(self) -> None:
+    def _save_silence(self, now: ClockReading) -> None:
+        """Sparsely, and only where doors expire by it; not while a change is written: a tap does not wait for that."""
+        saved, matters = self._saved, self.binding is not None and self.binding.doors_expire_after_offline is not None
+        if saved is not None and not (matters and saved.is_to_be_replaced(now)):
+            return
+        if not self._file.lock.acquire(blocking=False):
+            return
         try:
-            self._connect()
-        except (FileTooNew, ProtocolError) as exc:
-            self._begin_anew(str(exc))
-        except sqlite3.OperationalError as exc:
-            raise TablesUnusable(self.path, str(exc)) from exc
-        except sqlite3.DatabaseError as exc:
-            self._begin_anew(str(exc))
-
-    def _connect(self) -> None:
-        with ExitStack() as undo:
-            self._writer = open_file(self.path, MIGRATIONS, "NORMAL", threads=True)
-            undo.callback(self._writer.close)
-            self._reader = open_file(self.path, MIGRATIONS, "NORMAL", threads=True)
-            undo.callback(self._reader.close)
-            self._reader.execute(f"PRAGMA mmap_size = {MAPPED}")
-            (verdict,) = self._reader.execute("PRAGMA quick_check(1)").fetchone()
-            if verdict != "ok":
-                raise sqlite3.DatabaseError(verdict)
-            self._writer.execute(f"PRAGMA cache_size = -{WRITING_CACHE_KIB}")
-            self._shadow = Shadow(self._writer)
-            self._know(self._read_binding())
-            undo.pop_all()
-
-    def _begin_anew(self, why: str) -> None:
-        """Put a damaged file aside: unbound from now on, until the cloud has sent everything again."""
-        aside = set_aside(self.path)
-        _log.error(
-            Event.TABLES_DISCARDED, why=why, kept_as=str(aside), then="unbound until the cloud has sent them again"
-        )
-        try:
-            self._connect()
+            value = msgspec.msgpack.encode(self._silence)
+            self._file.writer.execute("INSERT OR REPLACE INTO silence VALUES (1, ?)", (value,))
+            self._saved = self._silence
         except sqlite3.Error as exc:
-            raise TablesUnusable(self.path, str(exc)) from exc
+            _log.error(Event.TABLE_FAILED, why=str(exc), then="the silence of the cloud is put down the next time")
+        finally:
+            self._file.lock.release()
 
-    def _look(self, statement: str, key: bytes | int) -> Any:
-        try:
-            return self._reader.execute(statement, (key,)).fetchone()
-        except sqlite3.OperationalError as exc:
-            raise TablesUnusable(self.path, str(exc)) from exc
-        except sqlite3.DatabaseError as exc:
-            with self._lock:
-                self.close()
-                self._begin_anew(str(exc))
-        return None
+    def _load(self, file: TablesFile) -> None:
+        """Take into memory what a file says that was opened just now."""
+        self._file = file
+        self._shadow = Shadow(file.writer)
+        row = file.writer.execute("SELECT value FROM silence").fetchone()
+        self._silence = self._saved = msgspec.msgpack.decode(row[0], type=Silence) if row else None
+        self._know(self._read_binding())
 
     def _read_binding(self) -> Binding | None:
-        row = self._writer.execute("SELECT value FROM binding WHERE key = x''").fetchone()
+        row = self._file.writer.execute("SELECT value FROM binding WHERE key = x''").fetchone()
         return decode_binding(row[0]) if row else None
 
     def _know(self, binding: Binding | None) -> None:
-        """Take into memory what the file says."""
-        rows = self._writer.execute("SELECT name, scope, epoch, version FROM held").fetchall()
+        """Take into memory what holds now."""
+        execute = self._file.writer.execute
+        rows = execute("SELECT name, scope, epoch, version FROM held").fetchall()
         self._held = {Table(row[0]): TableVersion(*row) for row in rows}
         self._salts = tuple(held.epoch for table, held in self._held.items() if table is Table.BLOCKLIST)
+        self._knows_presence = execute("SELECT 1 FROM presence LIMIT 1").fetchone() is not None
         self.versions = {table.value: held.held for table, held in self._held.items()}
         self.binding = binding
         self.on_change()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._writer.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._writer.execute("COMMIT")
-        except BaseException:
-            if self._writer.in_transaction:
-                self._writer.execute("ROLLBACK")
-            raise
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as exc:
-            raise TablesUnusable(self.path, str(exc)) from exc
 
 
 def _nobody() -> None:
@@ -283,16 +275,25 @@ def _known(name: str) -> Table | None:
     return _TABLES.get(name)
 
 
-def _stored_rows(table: Table, packed: bytes) -> Iterable[tuple[bytes | int, bytes | int]]:
-    if table is not Table.BLOCKLIST:
-        return unpack_rows(table, packed)
-    return ((_signed(key), reason[0]) for key, reason in unpack_rows(table, packed))
+def _stored_rows(table: Table, packed: bytes) -> Iterable[tuple[bytes | int | None, ...]]:
+    rows = unpack_rows(table, packed)
+    if table is Table.BLOCKLIST:
+        return ((_signed(key), reason[0]) for key, reason in rows)
+    if table is Table.PRESENCE:
+        moved = ((key, value, _movement(value)) for key, value in rows)
+        return ((key, value, last.at if last.direction is Direction.IN else None) for key, value, last in moved)
+    return rows
 
 
 def _stored_keys(table: Table, packed: bytes) -> Iterable[tuple[bytes | int]]:
     if table is not Table.BLOCKLIST:
         return [(key,) for key in unpack_keys(table, packed)]
     return [(_signed(key),) for key in unpack_keys(table, packed)]
+
+
+def _movement(value: bytes) -> Movement:
+    presence = decode_presence(value)
+    return Movement(presence.direction, presence.at)
 
 
 def _signed(key: bytes) -> int:

@@ -11,7 +11,7 @@ PUT: Final = {
     Table.BINDING: "INSERT OR REPLACE INTO binding VALUES (?, ?)",
     Table.ROSTER: "INSERT OR REPLACE INTO roster VALUES (?, ?)",
     Table.BLOCKLIST: "INSERT OR REPLACE INTO blocklist VALUES (?, ?)",
-    Table.PRESENCE: "INSERT OR REPLACE INTO presence VALUES (?, ?)",
+    Table.PRESENCE: "INSERT OR REPLACE INTO presence VALUES (?, ?, ?)",
 }
 DROP: Final = {
     Table.BINDING: "DELETE FROM binding WHERE key = ?",
@@ -32,19 +32,19 @@ def _first(db: "Database") -> None:
     db.create_table("held", held, pk="name", not_null={"scope", "epoch", "version"}, strict=True, if_not_exists=True)
     db.create_table("left_epoch", {"epoch": bytes}, pk="epoch", strict=True, if_not_exists=True)
     db.create_table("blocklist", {"key": int, "reason": int}, pk="key", strict=True, if_not_exists=True)
-    for name in (Table.BINDING, Table.ROSTER):
-        _keyed(db, name)
+    for name in (Table.BINDING, Table.ROSTER):  # one lookup instead of two: the rows lie in their key's own tree
+        db.execute(
+            f"CREATE TABLE IF NOT EXISTS {name} (key BLOB PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID"
+        )
 
 
 def _second(db: "Database") -> None:
-    _keyed(db, Table.PRESENCE)
-    heard = {"one": int, "boot": bytes, "monotonic": int, "utc": int, "quality": str, "unheard": int}
-    db.create_table("heard", heard, pk="one", not_null=set(heard), strict=True, if_not_exists=True)
-
-
-def _keyed(db: "Database", name: Table) -> None:
-    """One lookup instead of two: the rows lie in their key's own tree."""
-    db.execute(f"CREATE TABLE IF NOT EXISTS {name} (key BLOB PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID")
+    db.execute(
+        "CREATE TABLE IF NOT EXISTS presence (key BLOB PRIMARY KEY, value BLOB NOT NULL, came_in INTEGER) "
+        "STRICT, WITHOUT ROWID"
+    )
+    db.execute("CREATE INDEX IF NOT EXISTS inside ON presence (came_in) WHERE came_in IS NOT NULL")
+    db.create_table("silence", {"one": int, "value": bytes}, pk="one", strict=True, if_not_exists=True)
 
 
 MIGRATIONS: Final = (_first, _second)

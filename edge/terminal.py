@@ -12,15 +12,14 @@ from edge.acting import open_granted, show
 from edge.answers import Answer, Occasion, pattern_of
 from edge.clock import Clock
 from edge.doors import Door
-from edge.errors import LedgerFault, TablesUnusable
+from edge.errors import LedgerFault
 from edge.events import Event
 from edge.guard import RepeatGuard
+from edge.knowledge import Knowledge
 from edge.ledger import Ledger
-from edge.movements import Movements
 from edge.readers import CardSeen
 from edge.signals import Pattern, Signals
-from edge.tables import Tables
-from protocol.decision import Facts, ReaderDirection, Verdict, decide
+from protocol.decision import Verdict, decide
 
 _log = structlog.get_logger()
 
@@ -31,12 +30,10 @@ class Terminal:
 
     clock: Clock
     ledger: Ledger
-    tables: Tables
-    movements: Movements
+    knowledge: Knowledge
     guard: RepeatGuard[Answer]
     signals: Signals
     doors: Mapping[str, Door]
-    directions: Mapping[str, ReaderDirection]
     is_online: Callable[[], bool]
     wake: Callable[[], None]
 
@@ -46,37 +43,26 @@ class Terminal:
         repeated = self.guard.repeated(seen.reader, seen.card, now.monotonic)
         if repeated is not None:
             return self._repeat(repeated, seen)
-        occasion = Occasion(seen.card, seen.reader, self._facts(seen), now, self.tables.versions)
+        facts = self.knowledge.of(seen, now)
+        occasion = Occasion(seen.card, seen.reader, facts, now, self.knowledge.versions)
 
-        verdict = decide(occasion.facts, now)  # 1. decide
+        verdict = decide(facts, now)  # 1. decide
         entry = occasion.entry(verdict, self.clock.read().utc)
         try:
             seq = self.ledger.append(entry)  # 2. record: it is on disk when this returns
         except LedgerFault as fault:
             return self._fail(verdict, seen, fault)
-        answer = Answer(verdict, pattern_of(verdict, occasion.facts.enrolment, self.is_online()), seq)
+        answer = Answer(verdict, pattern_of(verdict, facts.enrolment, self.is_online()), seq)
         show(self.signals, answer.shown)  # 3. signal: the first light is on when this returns
         took = self.clock.read().monotonic - now.monotonic
         opened = open_granted(self.doors, verdict, seq)  # 4. open
 
-        self.movements.note(entry)
+        self.knowledge.note(entry)
         self.guard.note(seen.reader, seen.card, answer, now.monotonic)
         self.wake()
         said = {**_named(seen), **answer.words(), "opened": opened}
         _log.info(Event.TAP_ANSWERED, **said, milliseconds=round(took / 1e6, 3))
         return answer
-
-    def _facts(self, seen: CardSeen) -> Facts:
-        """What is known here of the card and of whoever holds it; tables that cannot be read know nothing."""
-        direction = self.directions[seen.reader]
-        try:
-            enrolment, blocked = self.tables.enrolment(seen.card), self.tables.blocked(seen.card)
-        except TablesUnusable as fault:
-            _log.error(Event.TABLE_FAILED, why=str(fault), then="the tap is recorded and denied as unbound")
-            return Facts(None, direction, None, None, None)
-        binding = self.tables.binding
-        movement = None if binding is None else self.movements.of(seen.card, enrolment, binding.project)
-        return Facts(binding, direction, enrolment, blocked, movement)
 
     def _repeat(self, answer: Answer, seen: CardSeen) -> Answer:
         """The same holding of a card: nothing new to write down, and no reason to move a lock."""

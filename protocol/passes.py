@@ -64,17 +64,30 @@ def newer(own: Movement | None, elsewhere: Movement | None, now: ClockReading) -
 def still_counting(movement: Movement | None, reset: str | None, zone: str, now: ClockReading) -> Movement | None:
     """The movement, if it says anything about now: younger than 13 h, and since presence was last reset.
 
-    One of unknown age counts as recent, so that a toggle reader still toggles under a clock that cannot be trusted;
-    the reset, a time of day, means nothing to such a clock.
+    One of unknown age counts as recent, so that a toggle reader still toggles under a clock that cannot be trusted.
     """
-    age = None if movement is None else age_of(movement, now)
-    if movement is None or age is None:
-        return movement
-    if age >= LONGEST_PASS:
-        return None
-    if reset is not None and now.is_trusted and now.utc - age < latest_reset(reset, zone, now):
-        return None
-    return movement
+    return movement if movement is not None and is_recent(movement, longest_age(reset, zone, now), now) else None
+
+
+def is_recent(movement: Movement, longest: int, now: ClockReading) -> bool:
+    """Whether a movement is younger than `longest`, in microseconds, or nobody can tell.
+
+    What this terminal saw before the last boot is at least as old as the boot is, so in time it is told all the same.
+    """
+    age = age_of(movement, now)
+    if age is None:
+        age = now.monotonic // 1000 if movement.boot_id else 0
+    return age < longest
+
+
+def longest_age(reset: str | None, zone: str, now: ClockReading) -> int:
+    """From which age on a movement says nothing, in microseconds: 13 h, or less where presence was reset since.
+
+    The reset is a time of day, so it means nothing to a clock that cannot be trusted.
+    """
+    if reset is None or not now.is_trusted:
+        return LONGEST_PASS
+    return min(LONGEST_PASS, now.utc - latest_reset(reset, zone, now) + 1)
 
 
 def latest_reset(reset: str, zone: str, now: ClockReading) -> int:

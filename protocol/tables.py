@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import date, time
 from enum import StrEnum
+from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -38,8 +39,8 @@ class Presence(msgspec.Struct, frozen=True, array_like=True):
     """A row of presence: which way somebody went last, when (microseconds UTC), and at which terminal."""
 
     direction: Direction
-    at: int
-    terminal: str
+    at: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+    terminal: Annotated[str, msgspec.Meta(max_length=120)]
 
 
 _encoder = msgspec.msgpack.Encoder()

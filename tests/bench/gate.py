@@ -16,6 +16,7 @@ from edge.clock_trust import Trust
 from edge.door_log import DoorLog
 from edge.doors import Door, Sensors, Times
 from edge.guard import RepeatGuard
+from edge.knowledge import Knowledge, Mounting
 from edge.ledger import Ledger
 from edge.lines import Line
 from edge.locks import RelayLock
@@ -180,6 +181,7 @@ def _build(folder: Path, thread: LoopThread, parts: ExitStack, stamped: bool) ->
     if tables.binding is None:
         furnish(tables, cards(ENROLLED))
     movements = Movements(ledger.taps_since(clock.read().utc - LONGEST_PASS))
+    knowledge = Knowledge(tables, movements, {READER: Mounting(ReaderDirection.TOGGLE)})
     watch = GreenWatch(pins, stamps)
     signals = Signals(watch, thread.loop)
     parts.callback(signals.stop)
@@ -187,8 +189,8 @@ def _build(folder: Path, thread: LoopThread, parts: ExitStack, stamped: bool) ->
     log = DoorLog(clock, ledger, _nobody)
     door = Door(DOOR, relay, (Sensors(), Times(access=5.0)), thread.loop, log.note)
     parts.callback(door.stop)
-    ways, guard = {READER: ReaderDirection.TOGGLE}, RepeatGuard[Answer](3.0)
-    terminal = Terminal(clock, ledger, tables, movements, guard, signals, {DOOR: door}, ways, _online, _nobody)
+    guard = RepeatGuard[Answer](3.0)
+    terminal = Terminal(clock, ledger, knowledge, guard, signals, {DOOR: door}, _online, _nobody)
     sightings = Sightings(thread.loop, terminal, signals, Resting(signals), tables, _nobody)
     sightings.rest()
     return Gate(thread, stamps, clock, ledger, tables, signals, watch, sightings)

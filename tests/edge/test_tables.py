@@ -417,7 +417,7 @@ def test_a_full_blocklist_is_looked_up_by_the_same_key(bound: Tables) -> None:
     bound.load_blocks((number * 7919, 1) for number in range(20_000))
     bound.load_blocks([(block_key(EPOCH, BORIS), BLOCK_REASONS.index(BlockReason.EXPIRED))])
     assert (bound.blocked(ANNA), bound.blocked(BORIS)) == (BlockReason.LOST, BlockReason.EXPIRED)
-    plan = bound._reader.execute("EXPLAIN QUERY PLAN SELECT reason FROM blocklist WHERE key = 1").fetchall()
+    plan = bound._file._reader.execute("EXPLAIN QUERY PLAN SELECT reason FROM blocklist WHERE key = 1").fetchall()
     assert "INTEGER PRIMARY KEY" in plan[0][3]
 
 

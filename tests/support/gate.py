@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Final
 
 from edge.answers import Answer
+from edge.daemon import LOOKED_BACK
 from edge.door_log import DoorLog
 from edge.doors import Door, Sensors, Times
 from edge.guard import RepeatGuard
+from edge.knowledge import Knowledge, Mounting
 from edge.ledger import Ledger
 from edge.lines import Line
 from edge.locks import RelayLock
@@ -35,7 +37,12 @@ PROJECT: Final = "00000000000000a1"
 NOON: Final = 1_781_092_800_000_000  # 2026-06-10 12:00 UTC
 ANNA: Final = CardId.parse("uid:04A1B2C3D4E5F6")
 BORIS: Final = CardId.parse("uid:04FFEEDDCCBBAA")
-DIRECTIONS: Final = {"in": ReaderDirection.IN, "out": ReaderDirection.OUT, "both": ReaderDirection.TOGGLE}
+READERS: Final = {
+    "in": Mounting(ReaderDirection.IN),
+    "out": Mounting(ReaderDirection.OUT),
+    "both": Mounting(ReaderDirection.TOGGLE),
+    "shed": Mounting(ReaderDirection.IN, ("shed",)),
+}
 
 
 class HandClock:
@@ -94,13 +101,20 @@ class Cloud:
     epoch: bytes = field(default_factory=lambda: secrets.token_bytes(16))
     version: int = 0
 
-    def bind(self, mode: Mode = Mode.OPEN, *, ended: bool = False, doors: tuple[str, ...] = ("gate",)) -> None:
+    def bind(
+        self,
+        mode: Mode = Mode.OPEN,
+        *,
+        ended: bool = False,
+        doors: tuple[str, ...] = ("gate",),
+        reset: str | None = None,
+    ) -> None:
         """Bind the terminal to the project, with a roster and a blocklist."""
         named = (
             TableName(Table.ROSTER, PROJECT, self.epoch),
             TableName(Table.BLOCKLIST, EVERYBODY, self.epoch),
         )
-        binding = Binding(PROJECT, "Kvarnen", "North gate", "Europe/Stockholm", mode, ended, None, doors, named)
+        binding = Binding(PROJECT, "Kvarnen", "North gate", "Europe/Stockholm", mode, ended, reset, doors, named)
         self._put(Table.BINDING, TERMINAL, (b"", encode_value(binding)))
 
     def enrol(self, card: CardId, person: str, company: str = "00000000000000c1") -> None:
@@ -170,10 +184,10 @@ class Gate:
 
 
 @contextmanager
-def gate(folder: Path) -> Iterator[Gate]:
+def gate(folder: Path, clock: HandClock | None = None, loop: HandLoop | None = None) -> Iterator[Gate]:
     """A gate whose state is in `folder`; opening it again continues it, as a restart of the daemon does."""
     with ExitStack() as parts:
-        clock, loop = HandClock(), HandLoop()
+        clock, loop = clock or HandClock(), loop or HandLoop()
         names = ("red", "green", "buzzer", "lock-gate")
         pins = Pins.simulated([Line(name, number) for number, name in enumerate(names, 4)], folder / "pins.log")
         parts.callback(pins.close)
@@ -192,12 +206,10 @@ def gate(folder: Path) -> Iterator[Gate]:
         terminal = Terminal(
             clock=clock,
             ledger=ledger,
-            tables=tables,
-            movements=Movements(ledger.taps_since(NOON - 86_400_000_000)),
+            knowledge=Knowledge(tables, Movements(ledger.taps_since(clock.floor - LOOKED_BACK)), READERS),
             guard=RepeatGuard(3.0),
             signals=signals,
             doors={"gate": door},
-            directions=DIRECTIONS,
             is_online=lambda: link.is_online,
             wake=link.wake,
         )
