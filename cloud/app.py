@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -24,6 +24,7 @@ from cloud.portal.web import build_web
 from cloud.sync.broker import EmbeddedBroker, Listener
 from cloud.sync.client import Address
 from cloud.sync.worker import Worker
+from cloud.units.service import renew_every_binding
 from cloud.wakeups import Wakeups
 from protocol.signatures import Signer
 
@@ -97,13 +98,25 @@ def open_database(settings: Settings) -> Database:
     try:
         if database.kind == SQLITE:
             Path(database.url.database or "").parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            migrate.upgrade(database)
+            bring_up_to_date(database)
         else:
             migrate.require(database)
     except BaseException:
         database.close()
         raise
     return database
+
+
+def bring_up_to_date(database: Database, told: Callable[[str], None] = lambda _step: None) -> int:
+    """Run the missing steps, and tell the terminals what this program says that the last one did not.
+
+    Returns how many steps there were. Raises DatabaseUnusable, DatabaseUnmigrated.
+    """
+    steps = migrate.upgrade(database, told)
+    if steps:
+        with database.transaction() as session:
+            renew_every_binding(session)
+    return steps
 
 
 def load_signing_key(settings: Settings) -> Ed25519PrivateKey:

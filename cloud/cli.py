@@ -12,7 +12,7 @@ from typing import Final
 
 from cloud import migrate
 from cloud.accounts.service import LANGUAGES, PASSWORD_RULE, AccountDraft, check_password, create
-from cloud.app import open_database, serve
+from cloud.app import bring_up_to_date, open_database, serve
 from cloud.audit.service import NOBODY
 from cloud.clock import SystemClock
 from cloud.config import DEFAULT_PATH, EXIT_CONFIG, load
@@ -86,7 +86,7 @@ def _migrate(chosen: argparse.Namespace) -> int:
     settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     database = Database(settings.database_url)
     try:
-        steps = migrate.upgrade(database, lambda step: print(f"done: {step}", flush=True))
+        steps = bring_up_to_date(database, lambda step: print(f"done: {step}", flush=True))
     finally:
         database.close()
     print(f"{database.shown} is at {migrate.wanted()}" + ("" if steps else " already"))

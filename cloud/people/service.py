@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -12,11 +13,26 @@ from cloud.database import insert_into
 from cloud.errors import Conflict, FieldInvalid, NotFound
 from cloud.people.models import Card, CardIdentity, Company, Person
 from cloud.projects.models import Project, ProjectPerson
+from cloud.projects.policies import Policies
 from cloud.scope import Scope
 from cloud.sync.tables import drop, put
 from protocol.cards import CardId
 from protocol.decision import Enrolment
 from protocol.tables import Table, encode_value
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What an enrolled card may: names of the project's rights, None for everything at any time; and for how long.
+
+    `long_access`: doors stay open longer for this person.
+    """
+
+    rights: tuple[str, ...] | None = None
+    long_access: bool = False
+
+
+EVERYTHING: Final = Allowance()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +87,31 @@ def add_card(
     return card
 
 
-def enrol(session: Session, scope: Scope, now: datetime, project_id: str, card_id: str) -> None:
-    """Let a card into a project: its terminals know the person and company from now on. Raises NotFound, Conflict."""
+def enrol(
+    session: Session,
+    scope: Scope,
+    now: datetime,
+    project_id: str,
+    card_id: str,
+    allowance: Allowance = EVERYTHING,
+) -> None:
+    """Let a card into a project: its terminals know the person and company from now on, and what they may.
+
+    Who is enrolled already gets the new allowance. Raises NotFound, Conflict, FieldInvalid.
+    """
     project, card = _pair(session, scope, project_id, card_id)
     if project.ended_at is not None:
         raise Conflict(f"project {project.name!r} has ended; choose one that runs")
     if not card.active:
         raise Conflict("this card is no longer active; give the person another")
-    row = {"project_id": project.id, "card_id": card.id}
-    session.execute(insert_into(session, ProjectPerson).values(row).on_conflict_do_nothing())
-    value = encode_value(Enrolment(card.person_id, card.company_id))
+    rights = _checked_rights(project, allowance.rights)
+    allowed = {"rights": rights, "long_access": allowance.long_access}
+    insert = insert_into(session, ProjectPerson).values(project_id=project.id, card_id=card.id, **allowed)
+    session.execute(insert.on_conflict_do_update(index_elements=["project_id", "card_id"], set_=allowed))
+    named = None if rights is None else tuple(rights)
+    value = encode_value(Enrolment(card.person_id, card.company_id, named, allowance.long_access))
     put(session, Table.ROSTER, project.id, dict.fromkeys(_keys(session, card), value))
-    record(session, scope, now, Action.CARD_ENROLLED, card.id, {"project": project.id})
+    record(session, scope, now, Action.CARD_ENROLLED, card.id, {"project": project.id, **allowed})
 
 
 def withdraw(session: Session, scope: Scope, now: datetime, project_id: str, card_id: str) -> None:
@@ -104,6 +133,17 @@ def _pair(session: Session, scope: Scope, project_id: str, card_id: str) -> tupl
     if card is None or card.customer_id != project.customer_id:
         raise NotFound("card", card_id)
     return project, card
+
+
+def _checked_rights(project: Project, rights: tuple[str, ...] | None) -> list[str] | None:
+    if rights is None:
+        return None
+    named = list(dict.fromkeys(rights))
+    known = {right.name for right in Policies.load(project.policies).rights}
+    if not named or not known.issuperset(named):
+        there = ", ".join(sorted(known)) or "none"
+        raise FieldInvalid("rights", f"name at least one right of this project (there are: {there}), or leave it out")
+    return named
 
 
 def _keys(session: Session, card: Card) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""What is done with projects: begun, and ended."""
+"""What is done with projects: begun, regulated, and ended."""
 
 import re
 from dataclasses import dataclass
@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from cloud.audit.service import Action, record
 from cloud.errors import Conflict, FieldInvalid, NotAllowed, NotFound
-from cloud.projects.models import Project
+from cloud.projects.models import Project, ProjectPerson
+from cloud.projects.policies import Policies
 from cloud.scope import Scope
 from cloud.sync.tables import head_of
 from cloud.units.service import renew_bindings
@@ -52,17 +53,15 @@ def create(session: Session, scope: Scope, now: datetime, draft: ProjectDraft) -
     )
     session.add(project)
     session.flush()
-    head_of(session, Table.ROSTER, project.id)
+    for table in (Table.ROSTER, Table.PRESENCE):
+        head_of(session, table, project.id)
     record(session, scope, now, Action.PROJECT_CREATED, project.id, {"name": project.name, "site_id": project.site_id})
     return project
 
 
 def end(session: Session, scope: Scope, now: datetime, project_id: str) -> Project:
     """End a project: its terminals answer that it has ended. Raises NotFound, Conflict."""
-    found = scope.narrow(select(Project).where(Project.id == project_id), Project.customer_id)
-    project = session.scalar(found.with_for_update())
-    if project is None:
-        raise NotFound("project", project_id)
+    project = _locked(session, scope, project_id)
     if project.ended_at is not None:
         raise Conflict(f"project {project.name!r} has ended already; nothing is left to do")
     project.ended_at = now
@@ -70,6 +69,38 @@ def end(session: Session, scope: Scope, now: datetime, project_id: str) -> Proje
     record(session, scope, now, Action.PROJECT_ENDED, project.id, {})
     announce(session, Topic.UNITS)
     return project
+
+
+def set_policies(session: Session, scope: Scope, now: datetime, project_id: str, policies: Policies) -> Project:
+    """Say what counts on a project from now on; its terminals hear of it. Raises NotFound, FieldInvalid.
+
+    A right that enrolled people have cannot go: they would stand outside the next morning.
+    """
+    project = _locked(session, scope, project_id)
+    policies = policies.checked()
+    missing = _rights_in_use(session, project) - {right.name for right in policies.rights}
+    if missing:
+        named = ", ".join(repr(name) for name in sorted(missing))
+        raise FieldInvalid("rights", f"enrolled people have {named}; give them another right first")
+    project.policies = policies.stored()
+    session.flush()
+    renew_bindings(session, project)
+    record(session, scope, now, Action.PROJECT_REGULATED, project.id, dict(project.policies))
+    announce(session, Topic.UNITS)
+    return project
+
+
+def _locked(session: Session, scope: Scope, project_id: str) -> Project:
+    found = scope.narrow(select(Project).where(Project.id == project_id), Project.customer_id)
+    project = session.scalar(found.with_for_update())
+    if project is None:
+        raise NotFound("project", project_id)
+    return project
+
+
+def _rights_in_use(session: Session, project: Project) -> set[str]:
+    held = select(ProjectPerson.rights).where(ProjectPerson.project_id == project.id, ProjectPerson.rights.is_not(None))
+    return {name for names in session.scalars(held) for name in names or ()}
 
 
 def _checked_name(name: str) -> str:

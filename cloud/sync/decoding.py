@@ -3,6 +3,7 @@
 from enum import StrEnum
 from typing import Any, Final, assert_never
 
+from cloud.sync.rows import COLUMNS
 from protocol.clock import ClockQuality
 from protocol.entries import DoorChange, Fact, Payload, Tap, decode_payload
 from protocol.errors import MessageFromFuture, MessageMalformed, MessageTooLarge
@@ -13,11 +14,14 @@ LONGEST_TEXT: Final = 200
 Columns = tuple[Any, ...]
 """The values of the columns from `kind` on, in the order of `cloud.sync.rows.COLUMNS`."""
 
-SUBJECT: Final = -1
-"""Where among them a fact's subject stands."""
-
 NO_TAP: Final = (None,) * 8
 """What a door's change and a fact have in the columns that only a tap fills."""
+
+
+def place(column: Any) -> int:
+    """Where a column of the table of entries stands among them."""
+    names = tuple(COLUMNS)
+    return names.index(column.key) - names.index("kind")
 
 
 class RefusedBecause(StrEnum):

@@ -9,26 +9,30 @@ received, or the terminal could never go on.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import structlog
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
-from cloud.attendance.models import LedgerHead
+from cloud.attendance.models import Entry, LedgerHead
 from cloud.clock import Clock, microseconds
 from cloud.database import Database
 from cloud.events import Event
 from cloud.sync import gaps
 from cloud.sync.batches import Batch
-from cloud.sync.decoding import SUBJECT, RefusedBecause, columns_of
+from cloud.sync.decoding import RefusedBecause, columns_of, place
 from cloud.sync.ledgers import Head, Ledgers
+from cloud.sync.presence import Movements
 from cloud.units.models import Unit
 from cloud.wakeups import Topic, announce
 from protocol.entries import genesis
 from protocol.errors import TerminalId
 from protocol.messages import VERSION, Receipt
+
+KIND: Final = place(Entry.kind)
+SUBJECT: Final = place(Entry.subject)
 
 log = structlog.get_logger(__name__)
 
@@ -61,6 +65,13 @@ class Answer:
     terminal: TerminalId
     outcome: Outcome
     receipt: Receipt | None
+
+
+class Owner(NamedTuple):
+    """Whose terminal it is, and the project it is bound to."""
+
+    customer: str
+    project: str | None
 
 
 class Ingest:
@@ -109,28 +120,30 @@ class _Taking:
     def __init__(self, session: Session, now: int) -> None:
         self._session = session
         self._now = now
+        self._movements = Movements(now)
 
     def take(self, batches: Sequence[Batch]) -> list[Answer]:
         """Place every batch, then write all rows at once."""
-        customers = self._customers({batch.key.terminal for batch in batches})
-        ledgers = Ledgers(self._session, (batch.key for batch in batches if batch.key.terminal in customers))
+        owners = self._owners({batch.key.terminal for batch in batches})
+        ledgers = Ledgers(self._session, (batch.key for batch in batches if batch.key.terminal in owners))
         answers = []
         for batch in batches:
-            customer = customers.get(batch.key.terminal)
-            if customer is None:
+            owner = owners.get(batch.key.terminal)
+            if owner is None:
                 answers.append(Answer(batch.key.terminal, Outcome.UNKNOWN_TERMINAL, None))
             else:
-                answers.append(self._place(ledgers, batch, customer))
+                answers.append(self._place(ledgers, batch, owner))
         ledgers.save()
+        self._movements.save(self._session)
         if ledgers.entries or ledgers.refused:
             announce(self._session, Topic.ENTRIES)
         return answers
 
-    def _customers(self, terminals: set[TerminalId]) -> dict[str, str]:
-        found = select(Unit.id, Unit.customer_id).where(Unit.id.in_(terminals))
-        return dict(self._session.execute(found).all())
+    def _owners(self, terminals: set[TerminalId]) -> dict[str, Owner]:
+        found = select(Unit.id, Unit.customer_id, Unit.project_id).where(Unit.id.in_(terminals))
+        return {key: Owner(customer, project) for key, customer, project in self._session.execute(found)}
 
-    def _place(self, ledgers: Ledgers, batch: Batch, customer: str) -> Answer:
+    def _place(self, ledgers: Ledgers, batch: Batch, owner: Owner) -> Answer:
         head = ledgers.heads[batch.key]
         entries = batch.entries
         if entries.first > head.upto + 1:
@@ -142,14 +155,14 @@ class _Taking:
         found = ledgers.lost_of(batch) if entries.first <= head.upto else []
         if not (ledgers.belongs(batch) if found else _is_continued(ledgers, batch, head)):
             return self._keep_aside(ledgers, batch)
-        self._append(ledgers, batch, customer, found)
+        self._append(ledgers, batch, owner, found)
         if _goes_on(batch, head):
-            self._append(ledgers, batch, customer, range(head.upto + 1, entries.last + 1))
+            self._append(ledgers, batch, owner, range(head.upto + 1, entries.last + 1))
         elif not found:
             return _answer(batch, Outcome.DUPLICATE, head.upto, head.hash)
         return _answer(batch, Outcome.TAKEN, head.upto, head.hash)
 
-    def _append(self, ledgers: Ledgers, batch: Batch, customer: str, seqs: Iterable[int]) -> None:
+    def _append(self, ledgers: Ledgers, batch: Batch, owner: Owner, seqs: Iterable[int]) -> None:
         """These entries become rows; one that cannot be read is kept aside in its place."""
         head = ledgers.heads[batch.key]
         first, payloads = batch.entries.first, batch.entries.payloads
@@ -162,8 +175,10 @@ class _Taking:
                 ledgers.refused.append(self._refused(batch, seq, columns))
                 log.warning(Event.ENTRY_REFUSED, terminal=terminal, ledger=ledger.hex(), seq=seq, why=columns)
             else:
-                ledgers.entries.append((customer, terminal, ledger, seq, *link, payload, now, *columns))
-                if columns[SUBJECT] == gaps.SUBJECT:
+                ledgers.entries.append((owner.customer, terminal, ledger, seq, *link, payload, now, *columns))
+                if columns[KIND] == "tap":
+                    self._movements.note(batch.key, seq, columns, owner.project)
+                elif columns[SUBJECT] == gaps.SUBJECT:
                     ledgers.gaps.declare(batch.key, seq, payload)
             head.add(seq, link)
 

@@ -1,4 +1,4 @@
-"""The tables that are replicated to terminals: one mechanism for binding, roster and blocklist."""
+"""The tables that are replicated to terminals: one mechanism for all of them."""
 
 from sqlalchemy import BigInteger, Index
 from sqlalchemy.orm import Mapped, mapped_column

@@ -1,4 +1,4 @@
-"""The one mechanism behind binding, roster and blocklist: versioned rows, and the changes between two versions.
+"""The one mechanism behind all tables of terminals: versioned rows, and the changes between two versions.
 
 Who changes a table calls `put` or `drop` in the transaction of its own rows. A version covers so few rows that the way
 from any version to the newest can be told in messages of bounded size; a snapshot goes in numbered chunks.
@@ -40,16 +40,20 @@ def head_of(session: Session, table: Table, scope: str) -> TableHead:
 
 def put(session: Session, table: Table, scope: str, rows: Mapping[bytes, bytes]) -> TableHead:
     """Set these rows. What already stands so is no change."""
-    return _change(session, table, scope, list(rows.items()), _set)
+    return put_into(session, head_of(session, table, scope), rows)
+
+
+def put_into(session: Session, head: TableHead, rows: Mapping[bytes, bytes]) -> TableHead:
+    """The same, for who has the head from `head_of` and has looked at rows since."""
+    return _change(session, head, list(rows.items()), _set)
 
 
 def drop(session: Session, table: Table, scope: str, keys: Iterable[bytes]) -> TableHead:
     """Take these rows out; what is not there is no change."""
-    return _change(session, table, scope, [(key, b"") for key in keys], _clear)
+    return _change(session, head_of(session, table, scope), [(key, b"") for key in keys], _clear)
 
 
-def _change(session: Session, table: Table, scope: str, rows: Sequence[Row], write: Write) -> TableHead:
-    head = head_of(session, table, scope)
+def _change(session: Session, head: TableHead, rows: Sequence[Row], write: Write) -> TableHead:
     before = head.version
     for portion in _portions(rows):
         if write(session, head, portion):

@@ -20,13 +20,14 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from cloud.clock import Clock
+from cloud.clock import Clock, microseconds
 from cloud.database import Database
 from cloud.errors import WorkerDied
 from cloud.events import Event
 from cloud.sync.batches import Batch
 from cloud.sync.client import Address, Arrival, BrokerClient
 from cloud.sync.ingest import Ingest
+from cloud.sync.presence import expire
 from cloud.sync.publish import Publisher
 from cloud.sync.statuses import check, store
 from cloud.wakeups import Topic, Wakeups
@@ -40,6 +41,8 @@ MOST_BYTES: Final = 2 * 1024 * 1024
 LONGEST_PAUSE: Final = 10.0
 LOOK_AGAIN: Final = 5.0
 """Seconds after which the tables are looked at without a wake-up: one may have been missed."""
+EXPIRE_EVERY: Final = 600.0
+"""Seconds between two looks for rows of presence that are too old to count; terminals count none of them anyway."""
 
 R = TypeVar("R")
 
@@ -58,6 +61,7 @@ class Worker:
         self._publisher = Publisher(database, signer, self.client.send, clock)
         self._publishing = threading.Lock()
         self._greeted: set[TerminalId] = set()
+        self._expired = self._clock.monotonic()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._take_in, name="ingest", daemon=True)
         self._again: Callable[[], object] = lambda: None
@@ -83,6 +87,13 @@ class Worker:
     def _publish(self) -> None:
         with self._publishing:
             self._patiently(self._publisher.changed)
+        if self._clock.monotonic() - self._expired >= EXPIRE_EVERY:
+            self._expired = self._clock.monotonic()
+            self._patiently(self._expire)
+
+    def _expire(self) -> None:
+        with self._database.transaction() as session:
+            expire(session, microseconds(self._clock.now()))
 
     def _take_in(self) -> None:
         """The ingest thread: takes what is there, writes it down, answers; one after another, for ever."""

@@ -10,13 +10,14 @@ from sqlalchemy.orm import Session
 from cloud.audit.service import Action, record
 from cloud.errors import Conflict, FieldInvalid, NotFound
 from cloud.projects.models import Project
+from cloud.projects.policies import Policies
 from cloud.scope import Scope
 from cloud.sync.tables import drop, head_of, put
 from cloud.units.models import Unit
 from cloud.wakeups import Topic, announce
 from protocol.decision import Binding, Mode, TableName
 from protocol.errors import TerminalId, TopicInvalid
-from protocol.tables import EVERYBODY, Table, encode_value
+from protocol.tables import EVERYBODY, LARGEST_ROW, Table, encode_value
 from protocol.topics import AUDIENCE_ALL, terminal_id
 
 THE_CLOUD: Final = "cloud"
@@ -98,6 +99,13 @@ def renew_bindings(session: Session, project: Project) -> None:
         _put_binding(session, unit, project)
 
 
+def renew_every_binding(session: Session) -> None:
+    """After an upgrade: terminals hear what this program says and the last one did not; what is the same stays."""
+    bound = select(Unit.project_id).where(Unit.project_id.is_not(None))
+    for project in session.scalars(select(Project).where(Project.id.in_(bound)).order_by(Project.id)):
+        renew_bindings(session, project)
+
+
 def _locked(session: Session, scope: Scope, unit_id: str) -> Unit:
     found = scope.narrow(select(Unit).where(Unit.id == unit_id), Unit.customer_id)
     unit = session.scalar(found.with_for_update())
@@ -109,6 +117,8 @@ def _locked(session: Session, scope: Scope, unit_id: str) -> Unit:
 def _put_binding(session: Session, unit: Unit, project: Project) -> None:
     blocklist = head_of(session, Table.BLOCKLIST, EVERYBODY)
     roster = head_of(session, Table.ROSTER, project.id)
+    presence = head_of(session, Table.PRESENCE, project.id)
+    policies = Policies.load(project.policies)
     binding = Binding(
         project=project.id,
         project_name=project.name,
@@ -121,9 +131,22 @@ def _put_binding(session: Session, unit: Unit, project: Project) -> None:
         tables=(
             TableName(Table.ROSTER.value, roster.scope, roster.epoch),
             TableName(Table.BLOCKLIST.value, blocklist.scope, blocklist.epoch),
+            TableName(Table.PRESENCE.value, presence.scope, presence.epoch),
         ),
+        rights=policies.rights,
+        holidays=policies.holidays,
+        anti_passback=policies.anti_passback,
+        anti_passback_minutes=policies.anti_passback_minutes,
+        occupancy_limit=policies.occupancy_limit,
+        doors_expire_after_offline=policies.doors_expire_after_offline,
+        clock_untrusted=policies.clock_untrusted,
     )
-    put(session, Table.BINDING, unit.id, {THE_ROW: encode_value(binding)})
+    value = encode_value(binding)
+    if len(value) > LARGEST_ROW:
+        raise FieldInvalid(
+            "rights", f"all rights and holidays together take more than {LARGEST_ROW} bytes; shorten them"
+        )
+    put(session, Table.BINDING, unit.id, {THE_ROW: value})
 
 
 def _checked_place(place: str) -> str:

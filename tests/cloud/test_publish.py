@@ -170,8 +170,8 @@ def test_who_missed_everything_catches_up_by_asking(
     terminal = Listening(ONE)
     publisher.catch_up(ONE, terminal.held(), asked=True)
     terminal.hear(*wire.taken())
-    assert set(terminal.tables) == {"binding", "roster", "blocklist"}
-    assert [change.name for change in terminal.heard] == ["binding", "blocklist", "roster"]
+    assert set(terminal.tables) == {"binding", "roster", "blocklist", "presence"}
+    assert [change.name for change in terminal.heard] == ["binding", "blocklist", "roster", "presence"]
     publisher.catch_up(ONE, terminal.held(), asked=True)
     assert wire.taken() == []
 

@@ -168,7 +168,7 @@ def test_a_binding_reaches_its_terminal_within_a_second(told: Told) -> None:
             terminal.pull()
             until(lambda: "binding" in terminal.listening.tables, 10, "it hears that it is unbound")
             cloud.bind(ONE)
-            until(lambda: len(terminal.listening.tables) == 3, 1, "binding, roster and blocklist")
+            until(lambda: len(terminal.listening.tables) == 4, 1, "binding, roster, blocklist, presence")
             assert terminal.listening.binding is not None
             with cloud.database.transaction() as session:
                 block(session, STAFF, START, CardId.parse("uid:04A1B2C3D4E5F6"), BlockReason.LOST)
@@ -185,7 +185,7 @@ def test_who_was_away_converges_after_its_pull_or_its_status(told: Told) -> None
         cloud.bind(ONE)
         with cloud.end(ONE) as terminal:
             terminal.pull()
-            until(lambda: len(terminal.listening.tables) == 3, 10, "everything by asking")
+            until(lambda: len(terminal.listening.tables) == 4, 10, "everything by asking")
         cloud.bind(ONE, "Södra grinden")
         with cloud.end(ONE) as again:
             again.listening = terminal.listening
