@@ -206,7 +206,8 @@ def _bar(what: str) -> Iterator[Progress]:
             return Text(f"{task.finished_speed or task.speed or 0:,.0f}/s")
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(""), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, every: bar.update(task, completed=done, total=every)
 

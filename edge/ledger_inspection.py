@@ -181,10 +181,8 @@ class LedgerInspection:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.OperationalError as exc:
-            raise LedgerUnusable(self.path, str(exc)) from exc
         except sqlite3.Error as exc:
-            raise LedgerUnusable(self.path, f"it is no ledger ({exc})", _NAME_IT) from exc
+            raise _unusable(self.path, exc) from exc
 
 
 class _Walk:
@@ -273,5 +271,11 @@ def _opened(path: Path) -> sqlite3.Connection:
                 f"its newest entries are in {log.name} beside it, which cannot be read where nothing can be written",
                 f"copy {path.name} and {log.name} into a folder that can be written, and name the copy",
             ) from exc
-        raise LedgerUnusable(path, str(exc)) from exc
+        raise _unusable(path, exc) from exc
     return connection
+
+
+def _unusable(path: Path, exc: sqlite3.Error) -> LedgerUnusable:
+    if getattr(exc, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+        return LedgerUnusable(path, f"it is no ledger ({exc})", _NAME_IT)
+    return LedgerUnusable(path, str(exc))
