@@ -67,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
     tap.add_argument("card", metavar="CARDID", help="for example uid:04A1B2C3D4E5F6")
     tap.add_argument("--reader", metavar="NAME", help="which simulated reader; the first, if not given")
     _signal_commands(commands.add_parser("signal", help="lights and buzzer"), shared)
+    _door_commands(commands.add_parser("door", help="open, try and lock doors"), shared)
     _ledger_commands(commands.add_parser("ledger", help="read the ledger; the daemon may run meanwhile"), shared)
     return top
 
@@ -88,6 +89,18 @@ def _ledger_commands(ledger: argparse.ArgumentParser, shared: argparse.ArgumentP
     export.add_argument("--to", dest="last", type=_seq, metavar="SEQ", help="the last entry; default: the newest")
 
 
+def _door_commands(door: argparse.ArgumentParser, shared: argparse.ArgumentParser) -> None:
+    acts = door.add_subparsers(dest="door", required=True, metavar="WHAT")
+    opens = acts.add_parser("open", parents=[shared], help="open a door as a granted tap does")
+    tests = acts.add_parser("test", parents=[shared], help="try lock, contact and buttons, step by step")
+    tests.add_argument("--seconds", type=_seconds, default=60.0, help="how long to wait for each step; default: 60")
+    acts.add_parser("lock", parents=[shared], help="lock all, without the daemon; systemd does so after each stop")
+    does = acts.add_parser("act", parents=[shared], help="do something to a simulated door")
+    for each in (opens, tests, does):
+        each.add_argument("name", metavar="NAME", help="what the settings call it")
+    does.add_argument("act", metavar="ACT", help="push, close, force, exit, tamper, jam or unjam")
+
+
 def _signal_commands(signal: argparse.ArgumentParser, shared: argparse.ArgumentParser) -> None:
     views = signal.add_subparsers(dest="signal", required=True, metavar="VIEW")
     views.add_parser("list", parents=[shared], help="draw every pattern and say what it means")
@@ -101,6 +114,10 @@ def _obey(asked: argparse.Namespace) -> int:
         from edge.cli_signal import signal_list
 
         return signal_list(as_json=asked.json)
+    if asked.command == "door":
+        from edge.cli_door import door
+
+        return door(asked, os.environ)
     if asked.command == "ledger" and asked.file is not None:
         return _obey_ledger(asked, asked.file)
     if asked.command == "check-config":

@@ -38,7 +38,7 @@ S = TypeVar("S", TerminalSettings, LinkSettings, SignalSettings, PanelSettings, 
 def load(path: Path, environment: Mapping[str, str]) -> Settings:
     """Read the file and what the environment overrides. Raises ConfigInvalid with every mistake there is."""
     document = _document(path)
-    reading = _Reading(path.parent.absolute(), dict(_overrides(environment)))
+    reading = Reading(path.parent.absolute(), dict(_overrides(environment)))
     reading.unknown_words(document)
     terminal = reading.section("terminal", TerminalSettings, document.get("terminal", {}))
     link = reading.section("link", LinkSettings, document.get("link", {}))
@@ -80,7 +80,7 @@ def _overrides(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 
 @dataclass(slots=True)
-class _Reading:
+class Reading:
     """One pass over a document: paths are relative to `folder`, mistakes are gathered in `problems`."""
 
     folder: Path

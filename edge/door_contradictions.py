@@ -14,11 +14,12 @@ def pins_of(door: DoorSettings) -> list[int]:
 
 def contradictions(door: DoorSettings) -> Iterator[str]:
     """Each a whole sentence that ends in what to do."""
-    for problem in (*_of_the_lock(door), *_of_the_times(door)):
+    for problem in (*of_the_lock(door), *_of_the_times(door)):
         yield f"door {door.name} {problem}"
 
 
-def _of_the_lock(door: DoorSettings) -> Iterator[str]:
+def of_the_lock(door: DoorSettings) -> Iterator[str]:
+    """What keeps its lock from being driven at all, without the door's name."""
     if door.kind == "motor":
         if door.pin_lock is None:
             yield "is a motor and has no pin_lock: give the line of the drive that throws the bolt"

@@ -206,9 +206,9 @@ class SimulatedFactory(MockFactory):  # type: ignore[misc]
         self.history = history
         self.names = names
         self._watchers: dict[str, Callable[[], None]] = {}
-        self._onlookers: list[Callable[[], None]] = []
+        self._onlookers: list[Callable[[], object]] = []
 
-    def look_on(self, changed: Callable[[], None]) -> None:
+    def look_on(self, changed: Callable[[], object]) -> None:
         """Call `changed` when any level is another, in the thread that set it."""
         self._onlookers.append(changed)
 
