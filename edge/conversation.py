@@ -86,6 +86,7 @@ class Conversation:
         """Obey a message from the broker, or say in the log why not."""
         try:
             opened = open_down(topic, sealed, self._terminal, verifier)
+            self._tables.heard(self._clock.read())
             if isinstance(opened, Receipt):
                 self._receipted(opened)
             else:

@@ -41,6 +41,8 @@ MOST_BYTES: Final = 2 * 1024 * 1024
 LONGEST_PAUSE: Final = 10.0
 LOOK_AGAIN: Final = 5.0
 """Seconds after which the tables are looked at without a wake-up: one may have been missed."""
+GREET_EVERY: Final = 300.0
+"""Seconds after which a status is answered with a receipt, were it only to be heard."""
 EXPIRE_EVERY: Final = 600.0
 """Seconds between two looks for rows of presence that are too old to count; terminals count none of them anyway."""
 
@@ -60,7 +62,7 @@ class Worker:
         self._ingest = Ingest(database, clock)
         self._publisher = Publisher(database, signer, self.client.send, clock)
         self._publishing = threading.Lock()
-        self._greeted: set[TerminalId] = set()
+        self._greeted: dict[TerminalId, float] = {}
         self._expired = self._clock.monotonic()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._take_in, name="ingest", daemon=True)
@@ -163,12 +165,13 @@ class Worker:
     def _ask_for_rest(self, terminal: TerminalId, status: Status) -> None:
         """A terminal with more than is held here sends it when asked: else it would wait for its own time to come.
 
-        Its first status on a connection may be an old one that the broker kept, so that one is always answered.
+        Its first status on a connection may be an old one that the broker kept, so that one is always answered; later
+        ones now and then, so that a terminal where nobody taps knows that the cloud is there.
         """
-        held = self._ingest.held(terminal, status.ledger)
-        if held.upto < status.last_seq or terminal not in self._greeted:
+        held, now = self._ingest.held(terminal, status.ledger), self._clock.monotonic()
+        if held.upto < status.last_seq or now - self._greeted.get(terminal, -GREET_EVERY) >= GREET_EVERY:
             self._publisher.receipt(terminal, held)
-            self._greeted.add(terminal)
+            self._greeted[terminal] = now
 
     def _patiently(self, act: Callable[..., R], *arguments: Any) -> R | None:
         """Do something with the database, again until it is there; None once the program is to stop."""
