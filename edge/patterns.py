@@ -166,7 +166,7 @@ PATTERNS: Final[Mapping[Pattern, Sequence]] = {
         (*_S, _APART, *_L, _APART, *_L),
     ),
     Pattern.UNBOUND: Sequence(
-        "the terminal is not bound to a project; all the time",
+        "the terminal is not bound to a project",
         "red: blinks evenly, half a second on and half a second off",
         (_red(500), _dark(500)),
         3,
@@ -180,30 +180,28 @@ PATTERNS: Final[Mapping[Pattern, Sequence]] = {
         sounds_at_rest=True,
     ),
     Pattern.DOOR_ALARM: Sequence(
-        "a door was forced or is held open; all the time",
+        "a door was forced or is held open",
         "red: blinks evenly, a quarter of a second on and a quarter off, with the buzzer",
         (_red(250, buzzer=True), _dark(250)),
         4,
         sounds_at_rest=True,
     ),
     Pattern.DOOR_FAULT: Sequence(
-        "a lock does not move as it should; all the time", "red: four short, to be counted, then dark", _counted(4)
+        "a lock does not move as it should", "red: four short, to be counted, then dark", _counted(4)
     ),
-    Pattern.READER_FAULT: Sequence(
-        "a reader does not answer; all the time", "red: one short every two seconds", _counted(1), 2
-    ),
+    Pattern.READER_FAULT: Sequence("a reader does not answer", "red: one short every two seconds", _counted(1), 2),
     Pattern.CLOCK_UNTRUSTED: Sequence(
-        "taps are recorded, but the terminal does not know the time; all the time",
+        "taps are recorded, but the terminal does not know the time",
         "red: two short, to be counted, then dark",
         _counted(2),
     ),
     Pattern.LEDGER_SALVAGED: Sequence(
-        "taps are recorded, but the disk has damaged older ones; all the time",
+        "taps are recorded, but the disk has damaged older ones",
         "red: three short, to be counted, then dark",
         _counted(3),
     ),
     Pattern.LEDGER_FAULT: Sequence(
-        "nothing can be recorded, so nobody is admitted; all the time",
+        "nothing can be recorded, so nobody is admitted",
         "red: steady, but for two blinks every three seconds; the buzzer when it answers a tap",
         (*_S, _red(3000 - 3 * SHORT, buzzer=True), _dark(SHORT)),
     ),

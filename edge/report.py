@@ -76,7 +76,8 @@ class Report:
         where = "not bound to a project" if binding is None else f"at {binding.project_name}, {binding.place}"
         link = "online" if self.link.is_online() else "offline"
         gone = f", lost: {', '.join(lost)}" if lost else ""
-        return f"{where}; {link}, {self.outbox.depth} entries unsent; {len(self.readers)} readers{gone}"
+        panel = f"; panel at {self.panel}" if self.panel else ""
+        return f"{where}; {link}, {self.outbox.depth} entries unsent; {len(self.readers)} readers{gone}{panel}"
 
     def _binding(self) -> dict[str, Any] | None:
         binding = self.tables.binding

@@ -19,7 +19,10 @@ WarningSeconds = Annotated[float, Meta(ge=1, le=600)]
 PublicKey = Annotated[bytes, Meta(min_length=32, max_length=32, extra={"form": "base64 of the 32 raw bytes"})]
 PanelCard = Annotated[
     str,
-    Meta(pattern="^[a-z0-9]{2,8}:[0-9A-F]{2,64} [^\\s(][^(]{0,59}([(].{1,60}[)])?$", extra={"form": "uid:04A1… Name (Company)"}),
+    Meta(
+        pattern="^[a-z0-9]{2,8}:[0-9A-F]{2,64} [^\\s(][^(]{0,59}([(].{1,60}[)])?$",
+        extra={"form": "uid:04A1… Name (Company)"},
+    ),
 ]
 
 
@@ -40,6 +43,10 @@ class TerminalSettings:
     repeat_seconds: Annotated[
         float, Meta(ge=0, le=60, description="how long the same card at the same reader counts as the same tap")
     ] = 3.0
+    retain_days: Annotated[
+        int,
+        Meta(ge=1, le=3650, description="days an entry stays after the cloud has it, and longer while there is room"),
+    ] = 90
     battery_clock: Annotated[
         bool, Meta(description="a clock with a battery keeps the time while the power is off (docs/clock.md)")
     ] = False

@@ -19,7 +19,7 @@ _log = structlog.get_logger()
 
 
 class Sightings:
-    """The one way from a reader's thread to the terminal."""
+    """The one way from a reader's thread to the terminal; whoever looks on is told of each tap by `on_answer`."""
 
     def __init__(
         self,
@@ -37,6 +37,7 @@ class Sightings:
         self._tables = tables
         self._readers_changed = readers_changed
         self._lost: set[str] = set()
+        self.on_answer: Callable[[CardSeen, Answer], None] | None = None
         self._awaited: dict[CardSeen, asyncio.Future[Answer]] = {}
 
     def hand_over(self, sighting: Sighting) -> None:
@@ -53,6 +54,8 @@ class Sightings:
             case CardSeen():
                 answer = self._terminal.tap(sighting)
                 self._resting.hold(Pattern.LEDGER_FAULT, answer.seq is None)
+                if self.on_answer is not None:
+                    self.on_answer(sighting, answer)
                 if (awaited := self._awaited.pop(sighting, None)) is not None and not awaited.done():
                     awaited.set_result(answer)
             case CardUnread(reader, why):

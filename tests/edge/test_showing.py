@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.patterns import Pattern
 from edge.lines import Line
+from edge.patterns import Pattern
 from edge.pins import Pins
 from edge.resting import Resting
 from edge.showing import Showing
