@@ -15,7 +15,7 @@ from protocol.clock import ClockQuality
 from protocol.entries import Payload, check_link, decode_payload, digest, genesis
 from protocol.errors import ChainBroken, ProtocolError, TerminalId
 
-PAGE: Final = 5000
+PAGE: Final = 1000
 """Entries of one reading: a reader that holds on for longer would keep the write-ahead log from beginning anew."""
 
 _Row = tuple[int, bytes, bytes, bytes | None]

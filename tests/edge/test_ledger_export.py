@@ -408,7 +408,7 @@ def peak(act: Callable[[], Any]) -> int:
 
 
 def test_memory_does_not_grow_with_the_ledger(tmp_path: Path, command: Command) -> None:
-    few, many = (grown(tmp_path / str(count), count) for count in (6_000, 18_000))
+    few, many = (grown(tmp_path / str(count), count) for count in (3_000, 9_000))
     target = tmp_path / "out.jsonl"
     for verb, *words in (["verify"], ["export", "--force", "--output", target]):
         used = [peak(partial(command, verb, path, *words)) for path in (few, few, many)]
