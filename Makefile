@@ -15,7 +15,7 @@ CODE := protocol edge cloud tests
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate $(if $(UPGRADE),--upgrade)
 
-.PHONY: help demo test check bench chaos features format lock signals screenshots clean
+.PHONY: help demo test check bench chaos powercut features format lock signals screenshots clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,10 @@ bench: ## measure taps, sync, pages; the figures go to build/bench
 chaos: ## kill and cut things for a while; ROUNDS=20 says how often
 	@deploy/setup test
 	@$(PYTHON) -m tests.chaos --rounds $(ROUNDS)
+
+powercut: ## cut the power again and again, as the disk may then be; ROUNDS=20 says how often
+	@deploy/setup test
+	@$(PYTHON) -m tests.powercut --rounds $(ROUNDS)
 
 features: ## run the tests and print which rows of docs/features.md they prove
 	@deploy/setup test
