@@ -2,10 +2,11 @@
 
 import asyncio
 import signal
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, assert_never
 
@@ -24,11 +25,13 @@ from edge.events import Event
 from edge.guard import RepeatGuard
 from edge.knowledge import Knowledge, Mounting
 from edge.ledger import Ledger
+from edge.ledger_start import taps_before
 from edge.lines import Line
 from edge.link import Link
 from edge.local import FILE_NAME, LocalSocket
 from edge.movements import Movements
 from edge.outbox import Outbox
+from edge.patterns import Pattern
 from edge.pins import Pins
 from edge.readers import Reader
 from edge.readers.simulated import SimulatedReader
@@ -40,13 +43,15 @@ from edge.showing import Showing
 from edge.shutting import shut
 from edge.sightings import Sightings
 from edge.signals import Signals
+from edge.silence import keep_count
 from edge.simulated_door import simulated_doors
+from edge.state import State, end_on_damage, open_state, when_usable
 from edge.state_lock import only_daemon
 from edge.supervise import Heart, ServiceState, exit_on_bugs, exit_on_bugs_in_threads, keep
-from edge.tables import Tables
 from edge.terminal import Terminal
 from edge.timekeeping import Timekeeping, remembered
 from edge.tls import begins
+from edge.upkeep import Upkeep
 from edge.version import software
 from protocol.passes import LONGEST_PASS
 
@@ -57,6 +62,17 @@ EXIT_BUG: Final = 70  # EX_SOFTWARE of sysexits.h: systemd starts a fresh one
 LOOKED_BACK: Final = 2 * LONGEST_PASS  # for movements that may still count; a clock may have been set since
 
 _log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a start has before it opens the disk: every line inactive, lights to say what is wrong, a clock."""
+
+    folder: Path
+    pins: Pins
+    signals: Signals
+    resting: Resting
+    clock: SystemClock
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +87,8 @@ class Parts:
     report: Report
     requests: Requests
     timekeeping: Timekeeping
+    upkeep: Upkeep
+    count_silence: Callable[[], Awaitable[None]]
     front: "Front | None"
 
 
@@ -88,9 +106,17 @@ async def _run(settings: Settings, environment: Mapping[str, str], simulate: boo
     exit_on_bugs_in_threads(loop, partial(_settle, stopping, EXIT_BUG))
 
     with ExitStack() as stack:
-        parts = _build(settings, simulate, loop, stack)
         service = ServiceState(environment)
         stack.callback(service.close)
+        ground = _ground(settings, simulate, loop, stack)
+        open_now = partial(open_state, ground.folder, settings.terminal.id, ground.clock)
+        state = await when_usable(open_now, partial(_say_unusable, ground, service), stopping)
+        if state is None:
+            return await stopping
+        stack.callback(state.close)
+        ground.resting.hold(Pattern.LEDGER_FAULT, False)
+        end_on_damage(state.ledger, loop, partial(_settle, stopping, EXIT_BUG))
+        parts = _build(settings, simulate, ground, state, stack)
         for reader in parts.readers:
             reader.start(parts.sightings.hand_over)
             stack.callback(reader.stop)
@@ -104,6 +130,8 @@ async def _run(settings: Settings, environment: Mapping[str, str], simulate: boo
                 tasks.create_task(keep("link", parts.link.run, asyncio.sleep)),
                 tasks.create_task(keep("local socket", parts.local.run, asyncio.sleep)),
                 tasks.create_task(keep("clock", parts.timekeeping.run, asyncio.sleep)),
+                tasks.create_task(keep("upkeep", parts.upkeep.run, asyncio.sleep)),
+                tasks.create_task(keep("silence", parts.count_silence, asyncio.sleep)),
             ]
             if parts.front is not None:
                 shown = partial(parts.front.run, parts.requests.respond)
@@ -118,28 +146,36 @@ async def _run(settings: Settings, environment: Mapping[str, str], simulate: boo
     return status
 
 
-def _build(settings: Settings, simulate: bool, loop: asyncio.AbstractEventLoop, stack: ExitStack) -> Parts:
-    """The inventory, in the order of dependence; `stack` takes it apart in reverse."""
-    state = _folder(settings.terminal.state_dir)
-    stack.enter_context(only_daemon(state))
-    pins = _pins(settings, state, simulate)  # before all else: from here on every line is inactive
+def _ground(settings: Settings, simulate: bool, loop: asyncio.AbstractEventLoop, stack: ExitStack) -> Ground:
+    folder = _folder(settings.terminal.state_dir)
+    stack.enter_context(only_daemon(folder))
+    pins = _pins(settings, folder, simulate)  # before all else: from here on every line is inactive
     stack.callback(pins.close)
-
+    signals = Signals(pins, loop)
+    stack.callback(signals.stop)
     certified, battery = begins(settings.link.certificate), settings.terminal.battery_clock
-    clock = SystemClock(remembered(state / "ledger.db", boot_id(), battery=battery, certified=certified))
-    ledger = Ledger.open(state / "ledger.db", settings.terminal.id, clock)
-    stack.callback(ledger.close)
-    tables = Tables.open(state / "tables.db")
-    stack.callback(tables.close)
+    clock = SystemClock(remembered(folder / "ledger.db", boot_id(), battery=battery, certified=certified))
+    return Ground(folder, pins, signals, Resting(signals), clock)
+
+
+def _say_unusable(ground: Ground, service: ServiceState, why: str) -> None:
+    """The daemon stands and can record nothing: better a light that says so than a start over and over."""
+    ground.resting.hold(Pattern.LEDGER_FAULT, True)
+    service.say("READY=1", "WATCHDOG=1", f"STATUS={why}")
+
+
+def _build(settings: Settings, simulate: bool, ground: Ground, state: State, stack: ExitStack) -> Parts:
+    """The inventory, in the order of dependence; `stack` takes it apart in reverse."""
+    loop = asyncio.get_running_loop()
+    pins, signals, resting, clock = ground.pins, ground.signals, ground.resting, ground.clock
+    ledger, tables = state.ledger, state.tables
     mounted = {each.name: Mounting(each.direction, each.doors) for each in settings.readers}
-    knowledge = Knowledge(tables, Movements(ledger.taps_since(clock.floor - LOOKED_BACK)), mounted)
+    knowledge = Knowledge(tables, _movements(ground, ledger), mounted)
 
     readers = [_reader(each) for each in settings.readers]
     doors: dict[str, Door] = {}
     outbox = Outbox(ledger)
-    signals = Signals(pins, loop)
-    stack.callback(signals.stop)
-    resting = Resting(signals)
+    stack.callback(outbox.close)
     told = partial(condition, software(), readers, doors, resting)
     link = Link(settings.link, settings.terminal.id, clock, outbox, tables, told)
     resting.on_change = link.changed
@@ -166,9 +202,17 @@ def _build(settings: Settings, simulate: bool, loop: asyncio.AbstractEventLoop, 
     )
     local = LocalSocket(_folder(settings.terminal.runtime_dir) / FILE_NAME, requests.respond)
     timekeeping = Timekeeping(clock, ledger, resting.hold, link.wake)
+    upkeep = Upkeep(ledger, outbox, clock, resting.hold, link.wake, settings.terminal.retain_days)
     if front is not None:
         front.show(loop, report, sightings, _tappable(readers), walls)
-    return Parts(readers, doors.values(), sightings, link, local, report, requests, timekeeping, front)
+    count = partial(keep_count, tables, clock)
+    return Parts(readers, doors.values(), sightings, link, local, report, requests, timekeeping, upkeep, count, front)
+
+
+def _movements(ground: Ground, ledger: Ledger) -> Movements:
+    """Who went which way; a ledger that has just followed a damaged one does not know it alone."""
+    since = ledger.taps_since(ground.clock.floor - LOOKED_BACK)
+    return Movements(chain(taps_before(ground.folder, ledger), since))
 
 
 def _pins(settings: Settings, state: Path, simulate: bool) -> Pins:

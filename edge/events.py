@@ -21,6 +21,7 @@ class Event(StrEnum):
     LEDGER_REGAINED = "ledger.regained"
     LEDGER_CHECKED = "ledger.checked"
     LEDGER_PURGED = "ledger.purged"
+    LEDGER_RESUMED = "ledger.resumed"
     RESERVE_CHANGED = "reserve.changed"
     SIGNAL_FAILED = "signal.failed"
     DOOR_FAILED = "door.failed"

@@ -71,6 +71,10 @@ class Ledger:
         """Asked when the disk is full; after True the entry is tried once more."""
         self._connection = connection
         self._execute = connection.execute
+        self.is_short = False
+        """Whether the disk is full, and entries go into what was kept in reserve."""
+        self.failures = 0
+        """How many entries could not be recorded since the last that was."""
         self._inode = path.stat().st_ino
         self.id = self._identity()
         self.last_seq, self.last_hash = 0, genesis(terminal, self.id)
@@ -121,6 +125,7 @@ class Ledger:
             self._abandon()
             if primary_code(exc) not in _PERHAPS_FULL or not self.make_room():
                 raise self._fault(exc) from exc
+        self.is_short = True
         try:
             return self._write(raw)
         except sqlite3.Error as exc:
@@ -250,7 +255,7 @@ class Ledger:
         execute("INSERT INTO entry VALUES (?, ?, ?)", (seq, payload_digest, hashed))
         execute("INSERT INTO payload VALUES (?, ?)", (seq, raw))
         execute("COMMIT")
-        self.last_seq, self.last_hash = seq, hashed
+        self.last_seq, self.last_hash, self.failures = seq, hashed, 0
         return seq
 
     def _check_place(self) -> None:
@@ -316,6 +321,7 @@ class Ledger:
 
     def _abandon(self) -> None:
         """Leave a failed transaction, ready for the next; what stands in the file counts."""
+        self.failures += 1
         try:
             if self._connection.in_transaction:
                 self._execute("ROLLBACK")

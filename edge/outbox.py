@@ -38,6 +38,8 @@ class Outbox:
 
     def take_up(self, drain: Drain) -> None:
         """Send a drain too, once the cloud has all that the ledger says of it until now: which numbers are lost."""
+        if (before := self._drains.get(drain.id)) is not None:
+            before.close()
         self._drains[drain.id] = drain
         self._behind[drain.id] = Sending(drain)
         self._told_at = self.ledger.last_seq

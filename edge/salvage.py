@@ -95,6 +95,13 @@ def mark_told(aside: Aside) -> None:
         drain.execute("UPDATE progress SET stage = ?", (TOLD,))
 
 
+def is_named(aside: Aside) -> bool:
+    """Whether it is known which ledger it was: without a name nothing of it can be sent. Raises LedgerUnusable."""
+    with _opened(aside.drain) as drain:
+        row = drain.execute("SELECT ledger FROM origin").fetchone()
+    return row is not None and row[0] is not None
+
+
 def salvage(aside: Aside, terminal: TerminalId, pause: Callable[[], bool]) -> Salvaged:
     """Read everything that can be read. `pause` lets taps through; when it gives True the daemon ends.
 

@@ -53,7 +53,7 @@ class Sightings:
         match sighting:
             case CardSeen():
                 answer = self._terminal.tap(sighting)
-                self._resting.hold(Pattern.LEDGER_FAULT, answer.seq is None)
+                self._resting.hold(Pattern.LEDGER_FAULT, answer.seq is None or self._terminal.ledger.is_short)
                 if self.on_answer is not None:
                     self.on_answer(sighting, answer)
                 if (awaited := self._awaited.pop(sighting, None)) is not None and not awaited.done():

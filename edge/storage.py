@@ -92,8 +92,10 @@ def set_aside(path: Path) -> Path:
 
 def fault_of(path: Path, exc: sqlite3.Error, *, at_start: bool = False) -> LedgerFault:
     """What an error of SQLite means for a ledger: its file is damaged, or cannot be used at the moment."""
-    damage = DAMAGE_AT_START if at_start else DAMAGE
-    return LedgerDamaged(path, str(exc)) if primary_code(exc) in damage else LedgerUnusable(path, str(exc))
+    damaged = primary_code(exc) in DAMAGE
+    if at_start:
+        damaged = primary_code(exc) in DAMAGE_AT_START or exc.sqlite_errorcode == sqlite3.SQLITE_IOERR_READ
+    return LedgerDamaged(path, str(exc)) if damaged else LedgerUnusable(path, str(exc))
 
 
 def primary_code(exc: sqlite3.Error) -> int | None:
