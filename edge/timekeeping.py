@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from edge.clock import Clock, boot_id
+from edge.clock import Clock
 from edge.clock_trust import FIRST_POSSIBLE, STEPPED, Trust
 from edge.errors import LedgerFault
 from edge.events import Event
@@ -27,8 +27,8 @@ CLOCK_SET: Final = "clock.set"
 _log = structlog.get_logger()
 
 
-def remembered(path: Path, *, battery: bool, certified: int | None) -> Trust:
-    """What is known of the right time at a start: from the ledger's newest trusted entry, and from `certified`.
+def remembered(path: Path, boot: bytes, *, battery: bool, certified: int | None) -> Trust:
+    """What is known of the right time at a start in a boot: from the ledger's newest trusted entry, and `certified`.
 
     `certified` is when the terminal's own certificate begins, in microseconds UTC: no right clock shows less.
     """
@@ -36,7 +36,7 @@ def remembered(path: Path, *, battery: bool, certified: int | None) -> Trust:
     trust = Trust(battery, max(FIRST_POSSIBLE, certified or 0))
     if newest is not None:
         trust.floor = max(trust.floor, newest.registered_at)
-        if newest.boot_id == boot_id():
+        if newest.boot_id == boot:
             trust.began_at = newest.occurred_at - newest.monotonic // 1000
     return trust
 

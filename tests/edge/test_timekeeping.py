@@ -52,7 +52,7 @@ def recorded(path: Path, *payloads: Payload) -> None:
 
 
 def test_nothing_is_known_before_the_first_start(path: Path) -> None:
-    assert remembered(path, battery=True, certified=None) == Trust(True, FIRST_POSSIBLE, None)
+    assert remembered(path, boot_id(), battery=True, certified=None) == Trust(True, FIRST_POSSIBLE, None)
     assert not path.exists(), "looking makes no file"
 
 
@@ -60,31 +60,31 @@ def test_nothing_is_known_before_the_first_start(path: Path) -> None:
 def test_the_floor_is_the_newest_trusted_entry_however_many_untrusted_ones_follow(path: Path) -> None:
     later = [tap(number, at=4 * HOUR, quality=UNTRUSTED) for number in range(300)]
     recorded(path, tap(1, at=NOON + HOUR), tap(2, at=NOON), *later)
-    assert remembered(path, battery=False, certified=None) == Trust(False, NOON, None)
+    assert remembered(path, boot_id(), battery=False, certified=None) == Trust(False, NOON, None)
 
 
 @pytest.mark.parametrize(("certified", "floor"), [(NOON - HOUR, NOON), (NOON + HOUR, NOON + HOUR)])
 def test_the_terminals_own_certificate_raises_the_floor(path: Path, certified: int, floor: int) -> None:
     recorded(path, tap(1, at=NOON))
-    assert remembered(path, battery=False, certified=certified).floor == floor
+    assert remembered(path, boot_id(), battery=False, certified=certified).floor == floor
 
 
 @pytest.mark.feature("F16")
 def test_that_the_clock_was_right_in_this_boot_outlives_the_daemon(path: Path) -> None:
     recorded(path, at_boot(NOON))
-    assert remembered(path, battery=False, certified=None) == Trust(False, NOON, NOON - SECOND)
+    assert remembered(path, boot_id(), battery=False, certified=None) == Trust(False, NOON, NOON - SECOND)
 
 
 def test_that_it_was_right_in_another_boot_says_nothing_of_this_one(path: Path) -> None:
     recorded(path, at_boot(NOON, boot=b"other boot" + bytes(6)))
-    assert remembered(path, battery=False, certified=None).began_at is None
+    assert remembered(path, boot_id(), battery=False, certified=None).began_at is None
 
 
 def test_a_restarted_daemon_goes_on_trusting_the_machines_clock(path: Path) -> None:
     """With the real clock: once right, it is held over a restart without any battery."""
     with closing(Ledger.open(path, TERMINAL, SystemClock(Trust(battery=True)))):
         pass
-    clock = SystemClock(remembered(path, battery=False, certified=None))
+    clock = SystemClock(remembered(path, boot_id(), battery=False, certified=None))
     assert clock.read().quality is not UNTRUSTED
     assert SystemClock(Trust()).read().quality in {UNTRUSTED, ClockQuality.SYNCHRONISED}
 
@@ -98,7 +98,7 @@ def test_a_damaged_file_is_left_to_whoever_opens_it_for_good(path: Path, damaged
 
 def test_entries_of_a_later_version_are_passed_over(path: Path) -> None:
     recorded(path, tap(1, at=NOON), msgspec.structs.replace(tap(2, at=NOON + HOUR), version=2))
-    assert remembered(path, battery=False, certified=None).floor == NOON
+    assert remembered(path, boot_id(), battery=False, certified=None).floor == NOON
 
 
 # --- when time arrives ------------------------------------------------------------------------------------------------
