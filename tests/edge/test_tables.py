@@ -17,11 +17,14 @@ from structlog.testing import capture_logs
 
 from edge.errors import TablesUnusable
 from edge.events import Event
+from edge.storage import open_file
 from edge.tables import Effect, Tables
+from edge.tables_schema import MIGRATIONS
 from protocol.cards import CardId
 from protocol.decision import BlockReason, Enrolment, TableName
 from protocol.errors import MessageMalformed, MessageTooLarge, ProtocolError
-from protocol.tables import BLOCK_REASONS, EVERYBODY, Table, block_key
+from protocol.passes import Direction, Movement
+from protocol.tables import BLOCK_REASONS, EVERYBODY, Presence, Table, block_key, encode_value
 from tests.support.changes import (
     EPOCH,
     PROJECT,
@@ -419,6 +422,63 @@ def test_a_full_blocklist_is_looked_up_by_the_same_key(bound: Tables) -> None:
     assert (bound.blocked(ANNA), bound.blocked(BORIS)) == (BlockReason.LOST, BlockReason.EXPIRED)
     plan = bound._file._reader.execute("EXPLAIN QUERY PLAN SELECT reason FROM blocklist WHERE key = 1").fetchall()
     assert "INTEGER PRIMARY KEY" in plan[0][3]
+
+
+# --- presence ---------------------------------------------------------------------------------------------------------
+
+
+def presence_row(key: bytes, direction: Direction, at: int) -> tuple[bytes, bytes]:
+    return key, encode_value(Presence(direction, at, "gate-2"))
+
+
+@pytest.fixture
+def shared(tables: Tables) -> Tables:
+    """Bound to a project that has more gates."""
+    bind(tables, TableName(Table.ROSTER, PROJECT, EPOCH), TableName(Table.PRESENCE, PROJECT, EPOCH))
+    return tables
+
+
+def test_presence_is_looked_up_by_key_and_told_of_who_came_in(shared: Tables) -> None:
+    assert shared.presence(b"anna") is None
+    rows = [presence_row(b"anna", Direction.IN, 5), presence_row(b"boris", Direction.OUT, 6)]
+    assert shared.apply(change(Table.PRESENCE, PROJECT, (0, 1), rows)) is Effect.APPLIED
+    assert shared.presence(b"anna") == Movement(Direction.IN, 5)
+    assert shared.presence(b"boris") == Movement(Direction.OUT, 6)
+    assert list(shared.came_in()) == [(b"anna", Movement(Direction.IN, 5))]
+    shared.apply(change(Table.PRESENCE, PROJECT, (1, 2), [presence_row(b"anna", Direction.OUT, 7)], drops=[b"boris"]))
+    assert (shared.presence(b"anna"), shared.presence(b"boris")) == (Movement(Direction.OUT, 7), None)
+    assert list(shared.came_in()) == []
+
+
+def test_where_the_cloud_tells_of_nobody_presence_costs_no_lookup(shared: Tables) -> None:
+    """A tap's cost is measured: a project with one gate pays nothing for the others it does not have."""
+    looked: list[str] = []
+    shared._file._reader.set_trace_callback(looked.append)
+    assert shared.presence(b"anna") is None
+    assert list(shared.came_in()) == []
+    assert looked == []
+
+
+@pytest.mark.parametrize("at", [-1, 2**63])
+def test_presence_at_no_time_is_refused(shared: Tables, at: int) -> None:
+    with pytest.raises(MessageMalformed):
+        shared.apply(change(Table.PRESENCE, PROJECT, (0, 1), [presence_row(b"anna", Direction.IN, at)]))
+    assert shared.presence(b"anna") is None
+
+
+def test_a_file_of_the_first_version_is_brought_up_to_date_and_keeps_what_it_held(path: Path) -> None:
+    """What an earlier release left: the same tables without presence and silence."""
+    with closing(open_file(path, MIGRATIONS[:1], "NORMAL")) as old:
+        old.execute("INSERT INTO binding VALUES (x'', ?)", (encode_value(binding()),))
+        old.execute("INSERT INTO held VALUES ('binding', ?, ?, 4)", (TERMINAL, EPOCH))
+        assert old.execute("SELECT count(*) FROM sqlite_schema WHERE name IN ('presence', 'silence')").fetchone() == (
+            0,
+        )
+    with closing(Tables.open(path)) as tables:
+        assert (tables.binding, tables.versions) == (binding(), {"binding": 4})
+        bind(tables, TableName(Table.PRESENCE, PROJECT, EPOCH))
+        tables.apply(change(Table.PRESENCE, PROJECT, (0, 1), [presence_row(b"anna", Direction.IN, 5)]))
+        assert tables.presence(b"anna") == Movement(Direction.IN, 5)
 
 
 # --- trouble ----------------------------------------------------------------------------------------------------------

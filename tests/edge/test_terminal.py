@@ -17,6 +17,7 @@ from edge.readers import CardSeen
 from edge.signals import PATTERNS, Pattern
 from protocol.decision import Denied, Direction, Enrolment, Granted, Mode, Reason
 from protocol.entries import Outcome, decode_payload
+from protocol.rights import Hours, Right
 from tests.support.gate import ANNA, BORIS, NOON, Gate, gate
 
 
@@ -241,6 +242,62 @@ def test_a_door_that_the_binding_names_and_is_not_here_is_left_out(bound: Gate) 
     with capture_logs() as lines:
         bound.tap(ANNA)
     assert lines[-1]["opened"] == ["gate"]
+
+
+@pytest.mark.feature("F15")
+def test_a_reader_opens_its_own_door_of_several(bound: Gate) -> None:
+    """Rights, the binding and where the reader stands: what all three name is opened."""
+    rights = (Right("yard", ("gate",)), Right("shed", ("shed",)))
+    bound.cloud.bind(doors=("gate", "shed"), rights=rights)
+    bound.cloud.enrol(ANNA, "anna", rights=("yard", "shed"))
+    bound.cloud.enrol(BORIS, "boris", rights=("yard",))
+    assert bound.tap(ANNA, "shed").verdict == Granted(Direction.IN, ("shed",))
+    assert bound.lit() & {"lock-gate", "lock-shed"} == {"lock-shed"}
+    assert bound.tap(BORIS, "shed").verdict == Denied(Reason.NO_RIGHT, Direction.IN)
+    assert bound.lit() & {"lock-gate", "lock-shed"} == set()
+    assert bound.tap(BORIS, "in").verdict == Granted(Direction.IN, ("gate",))
+    assert bound.tap(ANNA, "in").verdict == Granted(Direction.IN, ("gate", "shed"))
+    assert bound.lit() >= {"lock-gate", "lock-shed"}
+
+
+@pytest.mark.feature("F15")
+def test_a_door_stays_open_longer_for_who_needs_longer(bound: Gate) -> None:
+    bound.cloud.enrol(BORIS, "boris", long_access=True)
+    for card, after_access_time in ((ANNA, False), (BORIS, True)):
+        bound.tap(card, "in")
+        assert "lock-gate" in bound.lit()
+        bound.loop.advance(6)
+        assert ("lock-gate" in bound.lit()) is after_access_time
+        bound.loop.advance(20)
+        assert "lock-gate" not in bound.lit()
+
+
+@pytest.mark.feature("F15")
+def test_doors_expire_while_the_cloud_is_silent_and_registering_goes_on(bound: Gate) -> None:
+    bound.cloud.bind(doors_expire_after_offline=60)
+    bound.tables.heard(bound.clock.read())
+    assert bound.tap(ANNA, "in").verdict == Granted(Direction.IN, ("gate",))
+    bound.clock.pass_by(3600)
+    bound.loop.advance(3600)
+    answer = bound.tap(ANNA, "in")
+    assert (answer.verdict, answer.shown) == (Granted(Direction.IN, (), Reason.DOORS_EXPIRED), Pattern.DOORS_EXPIRED)
+    assert "lock-gate" not in bound.lit()
+    assert bound.taps[-1].reason is Reason.DOORS_EXPIRED
+    assert bound.tap(ANNA, "out").verdict == Granted(Direction.OUT, ("gate",))
+    assert "lock-gate" in bound.lit()
+    bound.tables.heard(bound.clock.read())
+    assert bound.tap(ANNA, "in").verdict == Granted(Direction.IN, ("gate",))
+
+
+@pytest.mark.feature("F15")
+def test_hours_keep_out_and_the_reason_is_shown_and_recorded(bound: Gate) -> None:
+    bound.cloud.bind(rights=(Right("night", None, (Hours((0, 1, 2, 3, 4, 5, 6), 22 * 60, 6 * 60),)),))
+    bound.cloud.enrol(ANNA, "anna", rights=("night",))
+    assert bound.tap(ANNA, "in").shown is Pattern.OUT_OF_HOURS
+    assert bound.tap(ANNA, "out").verdict == Granted(Direction.OUT, ("gate",), Reason.OUT_OF_HOURS)
+    bound.clock.pass_by(9 * 3600)  # 23:00 in Stockholm
+    assert bound.tap(ANNA, "in").shown is Pattern.ADMITTED_IN
+    assert [tap.reason for tap in bound.taps] == [Reason.OUT_OF_HOURS, Reason.OUT_OF_HOURS, None]
 
 
 def test_a_tap_leaves_one_line_in_the_log_without_the_card(bound: Gate) -> None:

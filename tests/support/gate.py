@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from edge.answers import Answer
 from edge.daemon import LOOKED_BACK
@@ -29,7 +31,18 @@ from protocol.decision import Binding, BlockReason, Enrolment, Mode, ReaderDirec
 from protocol.entries import DoorChange, Tap
 from protocol.errors import TerminalId
 from protocol.messages import VERSION, TableChange
-from protocol.tables import BLOCK_REASONS, EVERYBODY, Row, Table, block_key, encode_value, pack_keys, pack_rows
+from protocol.passes import Direction
+from protocol.tables import (
+    BLOCK_REASONS,
+    EVERYBODY,
+    Presence,
+    Row,
+    Table,
+    block_key,
+    encode_value,
+    pack_keys,
+    pack_rows,
+)
 from tests.support.hand_clock import HandLoop
 
 TERMINAL: Final = TerminalId("gate-1")
@@ -101,25 +114,24 @@ class Cloud:
     epoch: bytes = field(default_factory=lambda: secrets.token_bytes(16))
     version: int = 0
 
-    def bind(
-        self,
-        mode: Mode = Mode.OPEN,
-        *,
-        ended: bool = False,
-        doors: tuple[str, ...] = ("gate",),
-        reset: str | None = None,
-    ) -> None:
-        """Bind the terminal to the project, with a roster and a blocklist."""
+    def bind(self, mode: Mode = Mode.OPEN, **changed: Any) -> None:
+        """Bind the terminal to the project, with a roster, a blocklist and presence; the rest as it is named."""
         named = (
             TableName(Table.ROSTER, PROJECT, self.epoch),
             TableName(Table.BLOCKLIST, EVERYBODY, self.epoch),
+            TableName(Table.PRESENCE, PROJECT, self.epoch),
         )
-        binding = Binding(PROJECT, "Kvarnen", "North gate", "Europe/Stockholm", mode, ended, reset, doors, named)
-        self._put(Table.BINDING, TERMINAL, (b"", encode_value(binding)))
+        plain = Binding(PROJECT, "Kvarnen", "North gate", "Europe/Stockholm", mode, False, None, ("gate",), named)
+        self._put(Table.BINDING, TERMINAL, (b"", encode_value(msgspec.structs.replace(plain, **changed))))
 
-    def enrol(self, card: CardId, person: str, company: str = "00000000000000c1") -> None:
+    def enrol(self, card: CardId, person: str, company: str = "00000000000000c1", **changed: Any) -> None:
         """Put a card on the project's roster."""
-        self._put(Table.ROSTER, PROJECT, (str(card).encode(), encode_value(Enrolment(person, company))))
+        enrolment = msgspec.structs.replace(Enrolment(person, company), **changed)
+        self._put(Table.ROSTER, PROJECT, (str(card).encode(), encode_value(enrolment)))
+
+    def tell(self, key: bytes, direction: Direction, at: int) -> None:
+        """Tell of somebody who was seen at another gate of the project."""
+        self._put(Table.PRESENCE, PROJECT, (key, encode_value(Presence(direction, at, "gate-2"))))
 
     def block(self, card: CardId, reason: BlockReason = BlockReason.LOST) -> None:
         """Put a card on everybody's blocklist."""
@@ -149,7 +161,7 @@ class Link:
 
 @dataclass
 class Gate:
-    """A gate with a reader for each way and one for both, red, green and buzzer, and one door."""
+    """A gate with a reader for each way and one for both, red, green and buzzer, and two doors."""
 
     folder: Path
     clock: HandClock
@@ -180,7 +192,7 @@ class Gate:
 
     def lit(self) -> set[str]:
         """Which lines are energised now."""
-        return {name for name in ("red", "green", "buzzer", "lock-gate") if self.pins.pins[name].is_on}
+        return {name for name in ("red", "green", "buzzer", "lock-gate", "lock-shed") if self.pins.pins[name].is_on}
 
 
 @contextmanager
@@ -188,7 +200,7 @@ def gate(folder: Path, clock: HandClock | None = None, loop: HandLoop | None = N
     """A gate whose state is in `folder`; opening it again continues it, as a restart of the daemon does."""
     with ExitStack() as parts:
         clock, loop = clock or HandClock(), loop or HandLoop()
-        names = ("red", "green", "buzzer", "lock-gate")
+        names = ("red", "green", "buzzer", "lock-gate", "lock-shed")
         pins = Pins.simulated([Line(name, number) for number, name in enumerate(names, 4)], folder / "pins.log")
         parts.callback(pins.close)
         watched = WatchedPins(pins)
@@ -200,17 +212,19 @@ def gate(folder: Path, clock: HandClock | None = None, loop: HandLoop | None = N
         parts.callback(signals.stop)
         link = Link()
         doors = DoorLog(clock, ledger, link.wake)
-        relay = RelayLock("gate", Lock(watched, "lock-gate"), loop)
-        door = Door("gate", relay, (Sensors(), Times(access=5.0, long_access=20.0)), loop, doors.note)
-        parts.callback(door.stop)
+        fitted: dict[str, Door] = {}
+        for name in ("gate", "shed"):
+            relay = RelayLock(name, Lock(watched, f"lock-{name}"), loop)
+            fitted[name] = Door(name, relay, (Sensors(), Times(access=5.0, long_access=20.0)), loop, doors.note)
+            parts.callback(fitted[name].stop)
         terminal = Terminal(
             clock=clock,
             ledger=ledger,
             knowledge=Knowledge(tables, Movements(ledger.taps_since(clock.floor - LOOKED_BACK)), READERS),
             guard=RepeatGuard(3.0),
             signals=signals,
-            doors={"gate": door},
+            doors=fitted,
             is_online=lambda: link.is_online,
             wake=link.wake,
         )
-        yield Gate(folder, clock, loop, ledger, tables, watched, door, terminal, Cloud(tables), link)
+        yield Gate(folder, clock, loop, ledger, tables, watched, fitted["gate"], terminal, Cloud(tables), link)
