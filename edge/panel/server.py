@@ -80,15 +80,14 @@ class Panel:
         """Serve until cancelled."""
         self._look, self._respond = look, respond
         _log.info(Event.PANEL_OPENED, address=self.address)
-        copy = self._socket.dup()  # what serves closes its own, and the address stays ours to serve again
-        async with await asyncio.start_server(self._serve, sock=copy, limit=LONGEST_HEAD) as server:
-            await server.serve_forever()
+        with self._socket.dup() as copy:  # what serves closes its own, and the address stays ours to serve again
+            async with await asyncio.start_server(self._serve, sock=copy, limit=LONGEST_HEAD) as server:
+                await server.serve_forever()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._connections += 1
         try:
-            if self._connections > MOST_CONNECTIONS:
-                await _refuse(writer, HTTPStatus.SERVICE_UNAVAILABLE, "too many pages are open")
+            if self._connections > MOST_CONNECTIONS:  # it is closed without a word, and the browser tries again
                 return
             async with asyncio.timeout(PATIENCE):
                 asked = await read_question(reader)
