@@ -1,4 +1,4 @@
-"""The command `grindvakt-cloud`: serve, migrate, account create, demo."""
+"""The command `grindvakt-cloud`: serve, migrate, account create, ledger import, demo."""
 
 import argparse
 import asyncio
@@ -8,12 +8,13 @@ import string
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from cloud import migrate
 from cloud.accounts.service import LANGUAGES, PASSWORD_RULE, AccountDraft, check_password, create
 from cloud.app import bring_up_to_date, open_database, serve
 from cloud.audit.service import NOBODY
+from cloud.cli_ledger import import_ledger
 from cloud.clock import SystemClock
 from cloud.config import DEFAULT_PATH, EXIT_CONFIG, load
 from cloud.customers import service as customers
@@ -29,7 +30,10 @@ LETTERS: Final = "abcdefghjkmnpqrstuvwxyz"  # without those that look like other
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; its exit status: 0, 1 where it could not be done, 2 for wrong usage, 78 for wrong settings."""
+    """Run a command; its exit status: 0, 1 where it could not be done, 2 for wrong usage, 78 for wrong settings.
+
+    `ledger import` has a status of its own, 3, where part of the file is kept aside.
+    """
     chosen = parser().parse_args(arguments)
     configure(sys.stderr)
     try:
@@ -64,7 +68,8 @@ def parser() -> argparse.ArgumentParser:
     password = creating.add_mutually_exclusive_group()
     password.add_argument("--password-file", type=Path, metavar="FILE", help="a file whose first line is the password")
     password.add_argument("--generate-password", action="store_true", help="make one up and print it once")
-    for each in (serving, migrating, creating):
+    importing = _ledger_import(commands)
+    for each in (serving, migrating, creating, importing):
         each.add_argument("--config", type=Path, metavar="FILE", help=f"settings (default: {DEFAULT_PATH})")
     showing = commands.add_parser("demo", help="run a simulated site with cloud, broker and terminals on this machine")
     showing.set_defaults(run=_demo)
@@ -72,6 +77,17 @@ def parser() -> argparse.ArgumentParser:
     showing.add_argument("--port", type=int, help="port of the portal (default: a free one)")
     showing.add_argument("--node-modules", type=Path, default=Path("node_modules"), help="where npm put its packages")
     return root
+
+
+def _ledger_import(commands: Any) -> argparse.ArgumentParser:
+    ledger = commands.add_parser("ledger", help="ledgers of terminals").add_subparsers(required=True, metavar="ACT")
+    importing: argparse.ArgumentParser = ledger.add_parser(
+        "import", help="take in the ledger of a terminal that can no longer send it"
+    )
+    importing.set_defaults(run=lambda chosen: import_ledger(chosen, OURSELVES))
+    importing.add_argument("file", type=Path, metavar="FILE", help="an export, or the ledger.db of its card")
+    importing.add_argument("--dry-run", action="store_true", help="check it and say what is new; change nothing")
+    return importing
 
 
 def _serve(chosen: argparse.Namespace) -> int:

@@ -99,6 +99,45 @@ class KeyUnusable(CloudError):
         super().__init__(f"{path} cannot be used: {reason}; restore it from a backup, or name the right file")
 
 
+class LedgerFileUnusable(CloudError):
+    """A file that is no ledger, or is not whole; nothing of it was taken in."""
+
+    code = "ledger_file_unusable"
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(
+            f"{path}: {reason}; nothing was taken in. Name an export (`grindvakt ledger export`) or a ledger.db"
+        )
+
+
+class LedgerIncomplete(CloudError):
+    """A file that goes on after entries which neither it nor the cloud has."""
+
+    code = "ledger_incomplete"
+
+    def __init__(self, path: Path, first: int, last: int) -> None:
+        self.first = first
+        self.last = last
+        super().__init__(
+            f"{path}: entries {first} to {last} are neither in it nor here, and the terminal has not declared them "
+            "lost; nothing was taken in. Look for a file that has them, or let the terminal send first"
+        )
+
+
+class LedgerNotTaken(CloudError):
+    """Entries of a file that the database did not take; what came before them is in."""
+
+    code = "ledger_not_taken"
+
+    def __init__(self, first: int, last: int, outcome: str) -> None:
+        super().__init__(
+            f"entries {first} to {last} were not taken in: {outcome}; those before them are. Look at the log above, "
+            "then run it again: what is here already is passed over"
+        )
+
+
 # --- the demonstration's ---------------------------------------------------------------------------------------------
 
 

@@ -16,12 +16,12 @@ SHARED: Final[tuple[Processor, ...]] = (
 )
 
 
-def configure(stream: TextIO | None = None) -> None:
-    """Send everything that is logged from now on to `stream` (standard output), as JSON with time and level."""
+def configure(stream: TextIO | None = None, level: int = logging.INFO) -> None:
+    """Send what is logged from now on, from `level` up, to `stream` (standard output), as JSON with time and level."""
     out = stream or sys.stdout
     structlog.configure(
         processors=[*SHARED, structlog.processors.JSONRenderer(default=str)],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(out),
         cache_logger_on_first_use=False,
     )

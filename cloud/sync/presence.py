@@ -14,13 +14,14 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from cloud.attendance.models import Entry
+from cloud.clock import microseconds
 from cloud.sync.batches import LedgerKey
 from cloud.sync.decoding import Columns, place
 from cloud.sync.models import TableHead, TableRow
 from cloud.sync.statuses import SILENT_AFTER
 from cloud.sync.tables import drop, head_of, put_into
 from cloud.units.models import UnitStatus
-from protocol.clock import MICROSECONDS, ClockQuality
+from protocol.clock import ClockQuality
 from protocol.decision import Direction
 from protocol.entries import Outcome
 from protocol.passes import LONGEST_PASS
@@ -112,7 +113,7 @@ def _live(session: Session, untrusted: Iterable[Moved], now: int) -> set[Moved]:
         for status in session.scalars(select(UnitStatus).where(UnitStatus.unit_id.in_(terminals), UnitStatus.online))
         for moved in waiting
         if moved.ledger.terminal == status.unit_id
-        and now - status.seen_at.timestamp() * MICROSECONDS < SILENT_AFTER / timedelta(microseconds=1)
+        and now - microseconds(status.seen_at) < SILENT_AFTER / timedelta(microseconds=1)
     }
     return {moved for moved in waiting if moved.seq > found.get(moved.ledger, moved.seq)}
 
