@@ -150,6 +150,7 @@ class SimulatedDoor:
 
     def _set_leaf(self, is_open: bool) -> None:
         self._is_open = is_open
+        self._is_pressed = False
         self._board.note(f"leaf-{self.name}", int(is_open))
         self._show()
 

@@ -56,12 +56,14 @@ class HandLoop:
         return self._timers[0][0] if self._timers else None
 
     def advance(self, seconds: float) -> None:
-        """Let time pass, and everything happen that is due in it."""
+        """Let time pass, and everything happen that is due in it, with what other threads asked for."""
         end = self.now + seconds
+        self.run_calls()
         while (at := self.next_at()) is not None and at <= end + 1e-9:
             self.now = at
             timer = heapq.heappop(self._timers)[2]
             callback, timer.callback = timer.callback, None
             if callback is not None:
                 callback()
+            self.run_calls()
         self.now = end
