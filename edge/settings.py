@@ -80,7 +80,8 @@ class ReaderSettings:
     kind: Annotated[Literal["pcsc", "serial", "simulated"], Meta(description="what it speaks")]
     direction: Annotated[ReaderDirection, Meta(description="which way it is mounted for")] = ReaderDirection.TOGGLE
     doors: Annotated[
-        tuple[Name, ...] | None, Meta(max_length=32, description="the doors it stands at; without it all of them")
+        Annotated[tuple[Name, ...], Meta(max_length=32)] | None,
+        Meta(description="the doors it stands at; without it all of them"),
     ] = None
     device: Annotated[Path | None, Meta(description="serial: the port, by its stable name in /dev/serial/by-id")] = None
     pcsc: Annotated[str | None, Meta(description="pcsc: the reader's name or a part of it; none takes the first")] = (

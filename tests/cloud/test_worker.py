@@ -20,7 +20,7 @@ from cloud.joining.authority import Authority
 from cloud.sync.broker import EmbeddedBroker
 from cloud.sync.client import Address
 from cloud.sync.statuses import is_online
-from cloud.sync.worker import Worker
+from cloud.sync.worker import GREET_EVERY, Worker
 from cloud.units.models import UnitStatus
 from cloud.units.service import Placement, bind, unbind
 from cloud.wakeups import Wakeups
@@ -222,6 +222,27 @@ def test_status_and_will_are_kept(told: Told, clock: MovedClock) -> None:
             offline = cloud.status(ONE)
             assert offline is not None
             assert (offline.queue_depth, offline.readers) == (8, {"grind": False})
+
+    told(story)
+
+
+@pytest.mark.feature("F15")
+def test_a_status_is_answered_now_and_then_so_that_a_quiet_terminal_hears_the_cloud(
+    told: Told, clock: MovedClock
+) -> None:
+    """Its doors may expire when the cloud is silent; on a weekend nobody taps."""
+
+    def story(cloud: Running) -> None:
+        chain = Chain(ONE).tap(1)
+        with cloud.end(ONE) as terminal:
+            for _ in range(3):
+                terminal.say(Up.STATUS, status())
+            terminal.say(Up.ENTRIES, chain.entries(1, 1))
+            terminal.receipted(1)
+            assert [receipt.upto for receipt in terminal.listening.receipts] == [0, 1]
+            clock.move(GREET_EVERY)
+            terminal.say(Up.STATUS, status())
+            until(lambda: len(terminal.listening.receipts) == 3, 10, "another receipt")
 
     told(story)
 

@@ -118,6 +118,15 @@ def test_a_file_of_absurd_size_is_not_swallowed(tmp_path: Path) -> None:
     assert "larger than" in problems(tmp_path, "#" * 300_000)[0]
 
 
+@pytest.mark.feature("F15")
+def test_a_reader_is_told_which_doors_it_stands_at(tmp_path: Path) -> None:
+    """Some, all of them, or none where it only registers."""
+    for written, doors in (('["gate"]', ("gate",)), ("[]", ())):
+        settings = read(tmp_path, GOOD.replace('direction = "in"', f'direction = "in"\ndoors = {written}'))
+        assert settings.readers[0].doors == doors
+    assert read(tmp_path, GOOD).readers[0].doors is None
+
+
 def test_environment_overrides_the_file(tmp_path: Path) -> None:
     other = base64.b64encode(bytes(32)).decode()
     environment = {
@@ -151,6 +160,7 @@ def test_a_variable_that_overrides_nothing_is_a_mistake_with_a_suggestion(tmp_pa
         ('device = "/dev/serial/by-id/usb-reader"', "", "reader in is serial and has no device"),
         ('kind = "serial"', 'kind = "pcsc"', "reader in is pcsc and has a device"),
         ("[[door]]", '[[door]]\nname = "gate"\npin = 6\n[[door]]', "door.name = 'gate' stands more than once"),
+        ('direction = "in"', 'direction = "in"\ndoors = ["shed"]', "there is no [[door]] of that name"),
         ("[[reader]]", "[reader]", "reader must be written as [[reader]]"),
         ("[terminal]", "[[terminal]]", "terminal must be a section, written as [terminal]"),
         ('ca = "ca.pem"', "ca = 3", "link.ca = 3 does not fit: expected a path"),

@@ -484,12 +484,28 @@ def test_what_the_cloud_did_not_sign_for_this_terminal_changes_nothing_and_is_lo
             assert wire.tables.binding is None
             assert wire.tables.held() == ()
             assert wire.ledger.receipted == 0
+            # rows that are none are the cloud's own words all the same
+            assert (wire.tables.unheard_for(HandClock().read()) is None) is (name != "rows that are none")
             wire.cloud.tell(TERMINAL, BIND)
             await until_async(lambda: wire.tables.binding, what="the link going on as before")
             return refused
 
     (refused,) = asyncio.run(asyncio.wait_for(tell(), 60))
     assert why in refused
+
+
+@pytest.mark.feature("F15")
+def test_a_receipt_ends_the_silence_of_the_cloud(wire: Wire) -> None:
+    """Also one that says nothing new: it is how a cloud is heard where nobody taps."""
+
+    async def tell() -> None:
+        async with running(wire.link):
+            await wire.online()
+            assert wire.tables.unheard_for(HandClock().read()) is None
+            wire.cloud.tell(TERMINAL, Receipt(VERSION, wire.ledger.id, 0, wire.ledger.hash_at(0)))
+            await until_async(lambda: wire.tables.unheard_for(HandClock().read()) == 0, what="the cloud heard")
+
+    story(tell)
 
 
 def test_a_receipt_for_another_ledger_or_chain_forgets_nothing(wire: Wire) -> None:
