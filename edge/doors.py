@@ -199,9 +199,9 @@ class Door:
             self._lock.lock()
         self._leaf = leaf
         self._owed = what is Happening.ASKED and leaf is not Leaf.CLOSED
-        self._settle("forced" if leaf is Leaf.FORCED and before is not leaf else cause)
         if what is not Happening.ACCESS_OVER:
             self._time_the_leaf()
+        self._settle("forced" if leaf is Leaf.FORCED and before is not leaf else cause)
 
     def _standing(self) -> Standing:
         pressed = self._sensors.exit_button is not None and self._sensors.exit_button.is_on
