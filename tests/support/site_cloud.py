@@ -18,14 +18,16 @@ from cloud.database import Database
 from cloud.demo.programs import Program, answers, free_port
 from cloud.migrate import upgrade
 from cloud.people.service import Identity, add_card, add_company, add_person, enrol
-from cloud.projects.service import ProjectDraft
+from cloud.projects.policies import Policies
+from cloud.projects.service import ProjectDraft, set_policies
 from cloud.projects.service import create as create_project
 from cloud.scope import Scope
-from cloud.sync.models import TableHead
+from cloud.sync.models import TableHead, TableRow
 from cloud.units.service import Placement, bind
 from cloud.units.service import create as create_unit
 from protocol.cards import CardId
 from protocol.decision import BlockReason
+from protocol.tables import Presence, decode_presence
 from tests.support.audit import CloudCopy, cloud_copy
 from tests.support.certificates import Issued
 from tests.support.site_terminal import ROOT, Plan, logged, script
@@ -152,6 +154,11 @@ class SiteCloud:
         with self.database.transaction() as rows:
             block(rows, STAFF, _now(), card, BlockReason.LOST)
 
+    def regulate(self, policies: Policies) -> None:
+        """Say what counts on the project from now on."""
+        with self.database.transaction() as rows:
+            set_policies(rows, STAFF, _now(), self.project, policies)
+
     def unblock(self, card: CardId) -> None:
         """Lift the block of a card."""
         with self.database.transaction() as rows:
@@ -177,6 +184,12 @@ class SiteCloud:
     def events(self) -> list[dict[str, Any]]:
         """What the process logged."""
         return logged(self.program)
+
+    def presence(self) -> list[Presence]:
+        """Where everybody of the project went last."""
+        with self.database.reading() as rows:
+            found = rows.scalars(select(TableRow.value).filter_by(name="presence", scope=self.project))
+            return [decode_presence(value) for value in found if value is not None]
 
     def newest(self, terminal: str) -> dict[str, int]:
         """The versions of the tables that count at a bound terminal, by name."""
