@@ -65,13 +65,16 @@ class HandClock:
         self.utc = utc
         self.monotonic = 1_000_000_000
         self.quality = ClockQuality.SYNCHRONISED
+        self._floor = utc
 
     def read(self) -> ClockReading:
+        if self.quality is not ClockQuality.UNTRUSTED:
+            self._floor = self.utc
         return ClockReading(self.utc, self.quality, b"b" * 16, self.monotonic)
 
     @property
     def floor(self) -> int:
-        return self.utc
+        return self._floor
 
     def pass_by(self, seconds: float) -> None:
         """Let time go on."""
