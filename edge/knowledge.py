@@ -58,7 +58,7 @@ class Knowledge:
         enrolment, blocked, binding = tables.enrolment(seen.card), tables.blocked(seen.card), tables.binding
         if binding is None:
             return Facts(None, mounting.direction, enrolment, blocked, None)
-        key = _key(seen, enrolment)
+        key, may_come_in = _key(seen, enrolment), mounting.direction is not ReaderDirection.OUT
         return Facts(
             binding,
             mounting.direction,
@@ -66,8 +66,8 @@ class Knowledge:
             blocked,
             newer(self.movements.of(binding.project, key), tables.presence(key), now),
             mounting.doors,
-            self._inside(binding, now) if binding.occupancy_limit is not None else 0,
-            tables.unheard_for(now) if binding.doors_expire_after_offline is not None else 0,
+            0 if binding.occupancy_limit is None or not may_come_in else self._inside(binding, now),
+            0 if binding.doors_expire_after_offline is None else tables.unheard_for(now),
         )
 
     def _inside(self, binding: Binding, now: ClockReading) -> int:

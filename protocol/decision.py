@@ -181,7 +181,8 @@ def decide(facts: Facts, now: ClockReading) -> Verdict:
         return Denied(Reason.UNBOUND)
     last = still_counting(facts.movement, binding.reset, binding.zone, now)
     direction = _direction(facts.reader, last)
-    doors = tuple(door for door in binding.doors if facts.at_doors is None or door in facts.at_doors)
+    at_doors = facts.at_doors
+    doors = binding.doors if at_doors is None else tuple(door for door in binding.doors if door in at_doors)
     reach = _reach(binding, facts.enrolment, doors, now)
     passed_back = _is_passed_back(binding, direction, last, now)
     objection = _first_objection(binding, facts, reach, passed_back)
