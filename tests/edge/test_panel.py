@@ -1,5 +1,6 @@
 """The panel shows what the pins do, obeys its own page, and answers nobody else's."""
 
+import ast
 import asyncio
 import json
 import re
@@ -7,12 +8,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge import simulated_door
 from edge.doors import DoorState
 from edge.errors import PanelUnavailable, RequestRefused
 from edge.local import Answer, AskTap, Request
@@ -327,10 +330,19 @@ def test_the_page_has_words_for_everything_in_both_languages() -> None:
         assert list(language["patterns"]) == list(Pattern)
         assert set(language["doors"]) == set(DoorState)
         assert set(language["acts"]) == set(Act)
+        assert set(language["came_of_it"]) == came_of_acts()
     assert {name: told["says"] for name, told in words["en"]["patterns"].items()} == {
         pattern.value: PATTERNS[pattern].says for pattern in Pattern
     }
     assert words["sv"]["page"].keys() == words["en"]["page"].keys()
+
+
+def came_of_acts() -> set[str]:
+    """Every sentence that a simulated door says."""
+    tree = ast.parse(Path(simulated_door.__file__).read_text(encoding="utf-8"))
+    returned = [node.value for node in ast.walk(tree) if isinstance(node, ast.Return) and node.value is not None]
+    constants = [each.value for value in returned for each in ast.walk(value) if isinstance(each, ast.Constant)]
+    return {text for text in constants if isinstance(text, str) and " " in text}
 
 
 def test_every_word_that_the_script_asks_for_is_there() -> None:

@@ -19,6 +19,7 @@ async function ask(request) {
     body: JSON.stringify(request),
   }).then((response) => response.json(), () => ({ refused: said("lost") }));
   at("refused").textContent = answer.refused ?? "";
+  return answer;
 }
 
 let lowering;
@@ -173,7 +174,10 @@ function actsOf(holder, name, real) {
     ...possible.map((act) => {
       const button = element("button", act, words[language].acts[act]);
       button.type = "button";
-      button.addEventListener("click", () => ask({ ask: "door", door: name, act }));
+      button.addEventListener("click", async () => {
+        const { came_of_it: told } = await ask({ ask: "door", door: name, act });
+        holder.nextElementSibling.textContent = words[language].came_of_it[told] ?? told ?? "";
+      });
       return button;
     }),
   );
