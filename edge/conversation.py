@@ -178,7 +178,7 @@ class Conversation:
                 _log.error(Event.TABLE_FAILED, why=str(fault), then=f"asked for again in {TRY_STORAGE_AGAIN:g} s")
                 await asyncio.sleep(TRY_STORAGE_AGAIN)
                 effect = Effect.MISSING
-            if effect is Effect.APPLIED:
+            if effect is Effect.APPLIED and change.name != Table.PRESENCE:  # that one changes with each tap elsewhere
                 self.status_changed.set()
             pull |= effect is Effect.MISSING or (change.name == Table.BINDING and self._tables.lacking)
             if pull and self._changes.empty():  # several changes that do not fit need one pull

@@ -123,7 +123,7 @@ class Tables:
         """Every table that counts here with the version held; one that the binding names and is not here has 0."""
         counted = [held for table, held in self._held.items() if table is Table.BINDING]
         for named in self.binding.tables if self.binding else ():
-            table = _known(named.name)
+            table = _TABLES.get(named.name)
             if table is not None:
                 version = self._version_of(table, named.scope, named.epoch)
                 counted.append(TableVersion(named.name, named.scope, named.epoch, version))
@@ -140,7 +140,7 @@ class Tables:
         Raises MessageMalformed or MessageTooLarge for rows that are not what they should be, TablesUnusable.
         """
         with self._file.lock:
-            table = _known(change.name)
+            table = _TABLES.get(change.name)
             if table is None or not self._counts(table, change):
                 return Effect.STALE
             held = self._version_of(table, change.scope, change.epoch)
@@ -200,6 +200,8 @@ class Tables:
             if change.from_version == 0:
                 self._shadow.forget(table)
         self._know(binding)
+        if table is not Table.PRESENCE:  # each tap at another gate is one, and nothing that is shown depends on it
+            self.on_change()
         if change.from_version == 0:
             self._file.settle()
 
@@ -250,6 +252,7 @@ class Tables:
         row = file.writer.execute("SELECT value FROM silence").fetchone()
         self._silence = self._saved = msgspec.msgpack.decode(row[0], type=Silence) if row else None
         self._know(self._read_binding())
+        self.on_change()
 
     def _read_binding(self) -> Binding | None:
         row = self._file.writer.execute("SELECT value FROM binding WHERE key = x''").fetchone()
@@ -264,15 +267,10 @@ class Tables:
         self._knows_presence = execute("SELECT 1 FROM presence LIMIT 1").fetchone() is not None
         self.versions = {table.value: held.held for table, held in self._held.items()}
         self.binding = binding
-        self.on_change()
 
 
 def _nobody() -> None:
     """Does nothing, until somebody wants to know."""
-
-
-def _known(name: str) -> Table | None:
-    return _TABLES.get(name)
 
 
 def _stored_rows(table: Table, packed: bytes) -> Iterable[tuple[bytes | int | None, ...]]:

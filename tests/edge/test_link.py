@@ -23,14 +23,15 @@ from edge.settings import LinkSettings
 from edge.tables import Tables
 from edge.tls import tls_context
 from protocol.cards import CardId
-from protocol.decision import BlockReason, Enrolment
+from protocol.decision import BlockReason, Enrolment, TableName
 from protocol.errors import TerminalId
 from protocol.messages import VERSION, Entries, Pull, Receipt, Status, TableChange, encode
+from protocol.passes import Direction
 from protocol.signatures import LARGEST_ENVELOPE, Signer
-from protocol.tables import EVERYBODY, Table
+from protocol.tables import EVERYBODY, Presence, Table, encode_value
 from protocol.topics import ALL_BLOCKLIST, AUDIENCE_ALL, Down, down
 from tests.support.certificates import CertificateAuthority
-from tests.support.changes import PROJECT, binding, binding_row, block_row, change, parts, roster_row
+from tests.support.changes import EPOCH, PROJECT, binding, binding_row, block_row, change, parts, roster_row
 from tests.support.cloud_end import CloudEnd
 from tests.support.entries import ModelCloud, tap
 from tests.support.gate import HandClock
@@ -367,6 +368,31 @@ def test_tables_come_whole_in_parts_and_for_everybody(wire: Wire) -> None:
             await until_async(lambda: wire.tables.versions.get("blocklist") == 9, what="the blocklist")
             assert wire.tables.enrolment(ANNA) == Enrolment("p1", "00000000000000c1")
             assert wire.tables.blocked(ANNA) is BlockReason.LOST
+
+    story(tell)
+
+
+def test_a_tap_at_another_gate_is_not_answered_with_a_status(wire: Wire) -> None:
+    """With twenty gates each tap would else bring twenty of them; the next one of any kind tells the version."""
+    named = (TableName(Table.ROSTER, PROJECT, EPOCH), TableName(Table.PRESENCE, PROJECT, EPOCH))
+
+    def told(name: str) -> int:
+        return max((each.held for status in wire.statuses() for each in status.tables if each.name == name), default=0)
+
+    async def tell() -> None:
+        async with running(wire.link):
+            await wire.online()
+            wire.cloud.tell(TERMINAL, change(Table.BINDING, TERMINAL, (0, 1), [binding_row(binding(*named))]))
+            await until_async(lambda: told("binding") == 1, what="a status with the binding")
+            before = len(wire.statuses())
+            for version in range(5):
+                row = (b"anna", encode_value(Presence(Direction.IN, version, "gate-2")))
+                wire.cloud.tell(TERMINAL, change(Table.PRESENCE, PROJECT, (version, version + 1), [row]))
+            await until_async(lambda: wire.tables.versions.get("presence") == 5, what="the presence")
+            wire.cloud.tell(TERMINAL, change(Table.ROSTER, PROJECT, (0, 3), [roster_row(ANNA, "p1")]))
+            await until_async(lambda: told("roster") == 3, what="a status with the roster")
+            assert len(wire.statuses()) == before + 1
+            assert told("presence") == 5
 
     story(tell)
 

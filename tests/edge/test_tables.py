@@ -459,6 +459,16 @@ def test_where_the_cloud_tells_of_nobody_presence_costs_no_lookup(shared: Tables
     assert looked == []
 
 
+def test_a_tap_at_another_gate_is_no_news_for_the_lights(shared: Tables) -> None:
+    """A binding and a roster are: who was refused may be let in now."""
+    told: list[str] = []
+    shared.on_change = lambda: told.append("changed")
+    shared.apply(change(Table.PRESENCE, PROJECT, (0, 1), [presence_row(b"anna", Direction.IN, 5)]))
+    assert told == []
+    shared.apply(change(Table.ROSTER, PROJECT, (0, 1), [roster_row(ANNA, "p1")]))
+    assert told == ["changed"]
+
+
 @pytest.mark.parametrize("at", [-1, 2**63])
 def test_presence_at_no_time_is_refused(shared: Tables, at: int) -> None:
     with pytest.raises(MessageMalformed):
