@@ -16,7 +16,7 @@ from edge.errors import LedgerDamaged, LedgerFault, LedgerForeign, LedgerUnusabl
 from edge.events import Event
 from edge.ledger_schema import MIGRATIONS
 from edge.remnant import remnant
-from edge.storage import fault_of, open_file, primary_code
+from edge.storage import fault_of, log_left_alone, open_file, primary_code
 from protocol.clock import ClockQuality
 from protocol.entries import (
     LEDGER_BYTES,
@@ -102,14 +102,11 @@ class Ledger:
             if not ledger.last_seq:
                 ledger.append(fact(clock, "ledger.opened", {"ledger": ledger.id.hex(), **followed()}))
             ledger.append(fact(clock, "terminal.started", {}))
-        except sqlite3.Error as exc:
-            connection.close()
-            raise fault_of(path, exc, at_start=True) from exc
-        except OSError as exc:
-            connection.close()
-            raise LedgerUnusable(path, str(exc)) from exc
-        except BaseException:
-            connection.close()
+        except BaseException as exc:
+            with log_left_alone(path):
+                connection.close()
+            if isinstance(exc, sqlite3.Error):
+                raise fault_of(path, exc, at_start=True) from exc
             raise
         return ledger
 
@@ -290,11 +287,13 @@ class Ledger:
         self.last_seq, self.last_hash = row or (0, genesis(self.terminal, self.id))
 
     def _regain(self) -> None:
-        regained = remnant(self.path.with_name(f"{self.path.name}-wal"), self.last_seq, self.last_hash)
-        for raw in regained:
-            self.record(raw)
-        if regained:
-            _log.warning(Event.LEDGER_REGAINED, entries=len(regained))
+        log = self.path.with_name(f"{self.path.name}-wal")
+        try:
+            regained = remnant(log, self.last_seq, self.last_hash)
+        except OSError as exc:
+            raise LedgerUnusable(log, str(exc)) from exc
+        if regained is not None:
+            _log.warning(Event.LEDGER_REGAINED, seq=self.record(regained))
 
     def _check_ends(self) -> None:
         """Check the newest links of the chain, before anything is added to it. Raises ChainBroken."""

@@ -13,6 +13,7 @@ from edge.clock import Clock
 from edge.errors import LedgerDamaged, LedgerUnusable
 from edge.events import Event
 from edge.ledger import Ledger
+from edge.storage import log_left_alone
 from protocol.entries import Tap, decode_payload, digest, genesis
 from protocol.errors import ChainBroken, ProtocolError, TerminalId
 
@@ -41,9 +42,13 @@ def open_ledger(folder: Path, terminal: TerminalId, clock: Clock) -> Ledger:
 
 
 def close_ledger(ledger: Ledger) -> None:
-    """Let the ledger go in order: its write-ahead log goes with that. Raises LedgerFault."""
-    _running_mark(ledger.path).unlink(missing_ok=True)
-    ledger.close()
+    """Let the ledger go in order: its write-ahead log goes with that, unless it may be wanted. Raises LedgerFault."""
+    if is_condemned(ledger.path):
+        with log_left_alone(ledger.path):
+            ledger.close()
+    else:
+        _running_mark(ledger.path).unlink(missing_ok=True)
+        ledger.close()
 
 
 def condemned_by(ledger: Ledger, damage: LedgerDamaged) -> bool:

@@ -1,9 +1,11 @@
 """Opens the terminal's SQLite files: begins a new one, brings an older one up to date, refuses a newer one."""
 
+import fcntl
 import os
 import sqlite3
+import struct
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 DAMAGE: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 # at start also: a table is gone, a type is wrong, or Python's own module found text that is none
 DAMAGE_AT_START: Final = {*DAMAGE, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_CONSTRAINT, None}
+SHARED_LOCK: Final = (0x40000002, 510)  # first byte and length (Database File Format: what locks a file is no content)
 PRIMARY: Final = 0xFF  # the part of a result code that is not its detail
 
 Migration = Callable[["Database"], None]
@@ -37,7 +40,8 @@ def open_file(
         connection.execute("PRAGMA recursive_triggers = ON")
         _migrate(connection, path, migrations)
     except BaseException:
-        connection.close()
+        with log_left_alone(path):
+            connection.close()
         raise
     if is_new:
         path.chmod(0o600)
@@ -88,6 +92,26 @@ def set_aside(path: Path) -> Path:
     for companion in ("-wal", "-shm"):
         path.with_name(path.name + companion).unlink(missing_ok=True)
     return aside
+
+
+@contextmanager
+def log_left_alone(path: Path) -> Iterator[None]:
+    """In here no connection that closes moves the write-ahead log into the file and deletes it.
+
+    A lock of the open file description stands in the way of SQLite's own, also within one process (fcntl(2)).
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:  # without a file there is nothing to move anything into
+        yield
+        return
+    try:
+        with suppress(OSError):
+            request = struct.pack("hhqqi", fcntl.F_RDLCK, os.SEEK_SET, *SHARED_LOCK, 0)
+            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, request)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def fault_of(path: Path, exc: sqlite3.Error, *, at_start: bool = False) -> LedgerFault:
