@@ -111,7 +111,7 @@ class Tables:
 
     def unheard_for(self, now: ClockReading) -> int | None:
         """How long the cloud has been silent, in microseconds; None where it was never heard."""
-        return self._silence and self._silence.lasts(now)
+        return None if self._silence is None else self._silence.lasts(now)
 
     def count_silence(self, now: ClockReading) -> None:
         """Put down how long the cloud has been silent, so that it is known after a power cut; called now and then."""
