@@ -19,6 +19,7 @@ from cloud.demo.cabinet import fresh
 from cloud.demo.programs import free_port
 from cloud.demo.seed import Login
 from cloud.demo.site import Ports, Site
+from cloud.demo.terminals import TERMINALS
 from cloud.demo.visitors import Visit, Visitors
 from cloud.errors import CloudError
 
@@ -89,11 +90,13 @@ class Demo:
         self._console.print(f"[dim]\\[{self._step}/{STEPS}][/] {what} …", highlight=False)
 
     def _welcome(self, login: Login) -> None:
+        panels = "\n".join(f"{name:<14} [b]{address}[/]" for name, address in self._site.panels)
         self._console.print(
             Panel.fit(
                 f"Portal    [b]{self._site.address}[/]\n"
                 f"Login     [b]{login.name}[/]\n"
                 f"Password  [b]{login.password}[/]\n\n"
+                f"Terminals, as a worker sees them, with cards to tap:\n{panels}\n\n"
                 "[b]s[/] + Enter stops the cloud and the broker: taps go on turning green and being recorded.\n"
                 "[b]r[/] + Enter starts them again: everything arrives once, and the page catches up.\n"
                 f"Logs and ledgers are in {self._site.folder}; Ctrl-C ends the demonstration.",
@@ -110,7 +113,8 @@ def demo(folder: Path, port: int | None, node_modules: Path) -> int:
     console = Console()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))  # the programs have logs
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    ports = Ports(portal=port or free_port(), broker=free_port(), card=free_port())
+    panels = {terminal.id: free_port() for terminal in TERMINALS}
+    ports = Ports(portal=port or free_port(), broker=free_port(), card=free_port(), panels=panels)
     site = Site(fresh(folder), ports, node_modules.resolve())
     try:
         Demo(site, console).run()

@@ -3,7 +3,7 @@
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +14,7 @@ from cloud.config import Settings, load
 from cloud.database import Database
 from cloud.demo.programs import Program, answers
 from cloud.demo.seed import Login, fill
-from cloud.demo.terminals import TERMINALS, Credentials, DemoTerminal, Feed, Folders, settings
+from cloud.demo.terminals import TERMINALS, Credentials, DemoTerminal, Feed, Folders, Loopback, settings
 from cloud.demo.visitors import Visit
 from cloud.joining.authority import Authority, signing_key
 from cloud.migrate import upgrade
@@ -26,11 +26,12 @@ Told = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The loopback ports of a site: the portal's, the broker's, and the virtual reader's."""
+    """The loopback ports of a site: the portal's, the broker's, the virtual reader's, and each terminal's panel's."""
 
     portal: int
     broker: int
     card: int
+    panels: Mapping[str, int]
 
 
 class Site:
@@ -53,6 +54,12 @@ class Site:
     def address(self) -> str:
         """The portal's."""
         return f"http://127.0.0.1:{self.ports.portal}"
+
+    @property
+    def panels(self) -> Iterator[tuple[str, str]]:
+        """Each terminal's name, and where its front can be seen."""
+        for terminal in TERMINALS:
+            yield terminal.name, f"http://127.0.0.1:{self.ports.panels[terminal.id]}/"
 
     def build(self, now: datetime, told: Told) -> Login:
         """Certificates, database with people and cards, and every program's settings."""
@@ -175,7 +182,8 @@ port = {self.ports.portal}
         folders.state.mkdir()
         credentials = Credentials(authority.ca, issued.certificate, issued.key, signed_by)
         reader = str(self._serial_port) if terminal.feed is Feed.SERIAL else f"Virtual Reader {self.ports.card}"
-        text = settings(terminal, folders, credentials, self.ports.broker, reader)
+        ports = Loopback(self.ports.broker, self.ports.panels[terminal.id])
+        text = settings(terminal, folders, credentials, ports, reader)
         self._toml_of(terminal.id).write_text(text, encoding="utf-8")
 
     @property

@@ -1,10 +1,13 @@
 """The demonstration's three terminals: what each is fed by, and the settings its daemon is started with."""
 
 import base64
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from cloud.demo import cast
 from protocol.errors import TerminalId
 
 
@@ -52,8 +55,43 @@ class Folders:
     runtime: Path
 
 
-def settings(terminal: DemoTerminal, folders: Folders, credentials: Credentials, broker: int, reader: str) -> str:
-    """The text of its terminal.toml; `reader` is the serial port's path or a part of the PC/SC reader's name."""
+@dataclass(frozen=True, slots=True)
+class Loopback:
+    """The ports of this machine that a terminal uses: its broker's, and its own panel's."""
+
+    broker: int
+    panel: int
+
+
+MOTOR = """
+kind = "motor"
+pin = 23
+pin_lock = 24
+bolt_pin = 25
+withdrawn_pin = 5
+contact_pin = 6
+exit_pin = 12
+tamper_pin = 13
+"""
+RELAY = """
+kind = "relay"
+pin = 23
+contact_pin = 6
+exit_pin = 12
+"""
+FRONT_READER = """
+[[reader]]
+name = "panel"
+kind = "simulated"
+direction = "toggle"
+"""
+
+
+def settings(terminal: DemoTerminal, folders: Folders, credentials: Credentials, ports: Loopback, reader: str) -> str:
+    """The text of its terminal.toml; `reader` is the serial port's path or a part of the PC/SC reader's name.
+
+    Its panel holds cards against a simulated reader; where the first one is something else, that is a second one.
+    """
     source = {Feed.SERIAL: f'device = "{reader}"\nprofile = "line-hex"', Feed.PCSC: f'pcsc = "{reader}"'}
     return f"""
 [terminal]
@@ -64,7 +102,7 @@ battery_clock = true
 
 [link]
 host = "127.0.0.1"
-port = {broker}
+port = {ports.broker}
 ca = "{credentials.ca}"
 certificate = "{credentials.certificate}"
 key = "{credentials.key}"
@@ -83,9 +121,22 @@ kind = "{terminal.feed}"
 direction = "toggle"
 {source.get(terminal.feed, "")}
 
+{"" if terminal.feed is Feed.SIMULATED else FRONT_READER}
+[panel]
+port = {ports.panel}
+cards = {json.dumps(list(_cards()), ensure_ascii=False)}
+
 [[door]]
 name = "grind"
-kind = "relay"
-pin = 23
-access_seconds = 3
+{(MOTOR if terminal.feed is Feed.SERIAL else RELAY).strip()}
+access_seconds = 4
+held_open_seconds = 20
+pre_alarm_seconds = 8
 """
+
+
+def _cards() -> Iterator[str]:
+    """Everybody's card by name, the blocked one and one that nobody has enrolled."""
+    for each in (*cast.PEOPLE, cast.BLOCKED_PERSON):
+        yield f"uid:{each.uid} {each.name} ({each.company.name})"
+    yield f"uid:{cast.UNKNOWN_UID} N. N. (okänt kort, unknown card)"

@@ -15,9 +15,10 @@ import httpx2
 import psutil
 import pytest
 
+from cloud.demo import cast
 from cloud.demo.programs import answers, free_port
 from cloud.demo.run import INTERRUPTED
-from cloud.demo.terminals import TERMINALS
+from cloud.demo.terminals import TERMINALS, Feed
 from tests.support.waiting import until
 
 COMMAND: Final = Path(sysconfig.get_path("scripts")) / "grindvakt-cloud"
@@ -100,6 +101,7 @@ def test_people_tap_while_the_cloud_goes_and_comes_and_everything_arrives_once(s
     assert shown.process.poll() is None, shown.text
     until(lambda: shown.taps() >= 5, 40, "the first visitors have tapped")
     _log_in_and_see_taps(shown)
+    _tap_on_each_panel(shown)
 
     shown.ask("s")
     until(lambda: "are stopped" in shown.text, 30, "cloud and broker stop")
@@ -145,6 +147,20 @@ def _log_in_and_see_taps(shown: Shown) -> None:
         assert "Kvarnen etapp 2" in page.text
         assert "Kortet är spärrat" in page.text
         assert "Förrådet" in visitor.get("/terminals").text
+
+
+def _tap_on_each_panel(shown: Shown) -> None:
+    """At the printed address the page answers, and a card that is tapped there is in the terminal's ledger."""
+    kerstin = cast.PEOPLE[6]
+    for each in TERMINALS:
+        address = _printed(re.escape(each.name), shown.text).rstrip("/")
+        with httpx2.Client(base_url=address) as visitor:
+            assert "Grindvakt" in visitor.get("/").text
+            reader = "grind" if each.feed is Feed.SIMULATED else "panel"
+            asked = {"ask": "tap", "card": f"uid:{kerstin.uid}", "reader": reader}
+            seq = visitor.post("/ask", json=asked).json()["seq"]
+        assert seq is not None
+        assert shown.recorded(each.id) >= seq
 
 
 def _printed(word: str, text: str) -> str:
