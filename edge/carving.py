@@ -29,7 +29,7 @@ _PAYLOAD: Final = re.compile(
     rb"\x04\x00([\x81-\xff][\x00-\x7f])(?=(?:[\x90-\x9f]|\xdc\x00.)(?:\xa3tap|\xa4door|\xa4fact))", re.DOTALL
 )
 _LEDGER: Final = re.compile(rb"\x01\x04\x00\x2c([\x0f-\x5d])(.{16})([a-z0-9-]{1,40})", re.DOTALL)
-_RECEIPT: Final = re.compile(rb"\x01\x04\x00([\x01-\x06\x08\x09])\x4c(.{38})", re.DOTALL)
+_RECEIPT: Final = re.compile(rb"\x01\x04\x00([\x01-\x06\x08\x09])\x4c(.{32,40})", re.DOTALL)
 _LONGEST_KEY: Final = 9
 _INTEGER_BYTES: Final = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8, 8: 0, 9: 0}
 
@@ -64,7 +64,8 @@ def carve(raw: bytes) -> Carved:
         kind = match[1][0]
         size = _INTEGER_BYTES[kind]
         upto = int.from_bytes(match[2][:size], "big") if size else kind - 8
-        found.receipts.append((upto, match[2][size : size + HASH_BYTES]))
+        if len(match[2]) >= size + HASH_BYTES:
+            found.receipts.append((upto, match[2][size : size + HASH_BYTES]))
     return found
 
 
