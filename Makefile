@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 PYTHON := $(BIN)/python
 ROUNDS ?= 20
+HOURS ?= 1
 
 # the environment of some machines forbids bytecode, and every start of the product would pay for it
 unexport PYTHONDONTWRITEBYTECODE
@@ -15,7 +16,7 @@ CODE := protocol edge cloud tests
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate $(if $(UPGRADE),--upgrade)
 
-.PHONY: help demo test check bench chaos powercut features format lock signals screenshots clean
+.PHONY: help demo test check bench chaos powercut soak features format lock signals screenshots clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +47,10 @@ chaos: ## kill and cut things for a while; ROUNDS=20 says how often
 powercut: ## cut the power again and again, as the disk may then be; ROUNDS=20 says how often
 	@deploy/setup test
 	@$(PYTHON) -m tests.powercut --rounds $(ROUNDS)
+
+soak: ## live with a daemon for long, and see that it takes no more and more; HOURS=1 says how long
+	@deploy/setup test
+	@$(PYTHON) -m tests.soak --hours $(HOURS)
 
 features: ## run the tests and print which rows of docs/features.md they prove
 	@deploy/setup test

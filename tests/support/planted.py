@@ -17,6 +17,8 @@ from protocol.entries import Outcome, Payload, Tap
 
 MOMENT: Final = 0.25
 """Seconds between the wrong green and the commit: what a slow SD card takes, and enough for a kill to hit."""
+LEAKED: Final = 1024
+"""Bytes of each tap that a leak keeps."""
 
 
 def green_before_commit() -> None:
@@ -65,6 +67,18 @@ def no_resend() -> None:
     _replace(Outbox, "_due_at", lambda _outbox: math.inf)
 
 
+def leak() -> None:
+    """Keeps a little of every tap for ever."""
+    tap = Terminal.tap
+    kept: list[bytearray] = []
+
+    def tap_kept(terminal: Terminal, seen: CardSeen) -> Answer:
+        kept.append(bytearray(LEAKED))
+        return tap(terminal, seen)
+
+    _replace(Terminal, "tap", tap_kept)
+
+
 def _replace(owner: type, name: str, planted: Callable[..., Any]) -> None:
     assert hasattr(owner, name), f"{owner.__name__} has no {name} any more: plant the bug elsewhere"
     setattr(owner, name, planted)
@@ -75,6 +89,7 @@ BUGS: Final[Mapping[str, Callable[[], None]]] = {
     "no-sync": no_sync,
     "normal-sync": normal_sync,
     "no-resend": no_resend,
+    "leak": leak,
 }
 
 

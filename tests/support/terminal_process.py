@@ -50,13 +50,17 @@ access_seconds = 10
 
 
 class TerminalProcess:
-    """`grindvakt run --simulate` in a folder; leave the context and it is killed if it still runs."""
+    """`grindvakt run --simulate` in a folder; leave the context and it is killed if it still runs.
 
-    def __init__(self, folder: Path, settings: str = SETTINGS) -> None:
+    `fault` names a planted bug of `tests.support.planted`.
+    """
+
+    def __init__(self, folder: Path, settings: str = SETTINGS, fault: str = "") -> None:
         self.folder = folder
         self.state = folder / "state"
         self.config = folder / "terminal.toml"
         self.config.write_text(settings, encoding="utf-8")
+        self._program = ["-m", "tests.support.planted", fault] if fault else ["-m", "edge.cli"]
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -85,7 +89,7 @@ class TerminalProcess:
         assert self._process is None, "it runs already"
         with (self.folder / "log").open("ab") as log, (self.folder / "errors").open("ab") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, *wrapped, "-m", "edge.cli", "run", "--config", str(self.config), *options],
+                [sys.executable, *wrapped, *self._program, "run", "--config", str(self.config), *options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=errors,
