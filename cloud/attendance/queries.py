@@ -1,10 +1,12 @@
 """What the pages ask the ledger for; every question takes the account's scope."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 from sqlalchemy import Row, Select, and_, func, select
 from sqlalchemy.orm import Session
 
+from cloud.attendance.facts import boots, true_time
 from cloud.attendance.models import Entry
 from cloud.attendance.schemas import TapLine
 from cloud.people.models import Card, CardIdentity, Company, Person
@@ -22,12 +24,24 @@ TAP: Final = "tap"
 
 
 def newest_taps(rows: Session, scope: Scope, most: int) -> list[TapLine]:
-    """The taps that happened last, newest first, whatever order they arrived in; one query.
+    """The taps that happened last, newest first, whatever order they arrived in; one query, and two more where a clock
+    was not to be trusted.
 
     Where a terminal's clock cannot be right, the arrival counts: no tap of 2099 stays on top for ever.
     """
     statement = scope.narrow(_taps(), Entry.customer_id).order_by(Entry.sorted_at.desc(), Entry.id.desc())
-    return [_line(row) for row in rows.execute(statement.limit(most))]
+    return _corrected(rows, scope, [_line(row) for row in rows.execute(statement.limit(most))])
+
+
+def _corrected(rows: Session, scope: Scope, taps: list[TapLine]) -> list[TapLine]:
+    """The same, with the true time of those whose terminal did not know it then and does now."""
+    uncertain = [tap.id for tap in taps if tap.clock_untrusted]
+    if not uncertain:
+        return taps
+    recorded = rows.execute(select(Entry.id, Entry.terminal, Entry.payload).where(Entry.id.in_(uncertain))).all()
+    began = boots(rows, scope, {row.terminal for row in recorded})
+    true = {row.id: at for row in recorded if (at := true_time(began, row.terminal, row.payload)) is not None}
+    return [replace(tap, corrected_at=from_microseconds(true[tap.id])) if tap.id in true else tap for tap in taps]
 
 
 def _taps() -> Select[*tuple[Any, ...]]:

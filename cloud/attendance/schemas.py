@@ -13,7 +13,10 @@ LATE: Final = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class TapLine:
-    """Who tapped where and what was answered; `card` is masked, `zone` the project's, None where there is none."""
+    """Who tapped where and what was answered; `card` is masked, `zone` the project's, None where there is none.
+
+    `corrected_at`: when it really occurred, where the terminal's clock was put right later.
+    """
 
     id: int
     occurred_at: datetime
@@ -29,6 +32,14 @@ class TapLine:
     direction: Direction | None
     outcome: Outcome
     reason: Reason | None
+    corrected_at: datetime | None = None
+
+    @property
+    def at(self) -> datetime:
+        """The time to show: when it occurred, as far as anybody knows, else when it arrived."""
+        if not self.clock_untrusted:
+            return self.occurred_at
+        return self.corrected_at or self.received_at
 
     @property
     def granted(self) -> bool:

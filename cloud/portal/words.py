@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from cloud.portal.languages import msgid
 from protocol.clock import ClockQuality
-from protocol.decision import Direction, Reason
+from protocol.decision import AntiPassback, ClockPolicy, Direction, Reason
+
+MOST_SHOWN: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,18 @@ CLOCKS: Final = {
     ClockQuality.SYNCHRONISED: Sign(msgid("Synchronised"), "clock", "good"),
     ClockQuality.HELD: Sign(msgid("Running on its own"), "clock", "care"),
     ClockQuality.UNTRUSTED: Sign(msgid("Not to be trusted"), "warning", "bad"),
+}
+
+ANTI_PASSBACK: Final = {
+    AntiPassback.OFF: msgid("Not looked at"),
+    AntiPassback.SOFT: msgid("Let in, with a remark"),
+    AntiPassback.HARD: msgid("Refused until they have gone out"),
+    AntiPassback.TIMED: msgid("Refused for a while"),
+}
+
+CLOCK_POLICIES: Final = {
+    ClockPolicy.IGNORE_SCHEDULES: msgid("Hours are not checked"),
+    ClockPolicy.ALWAYS_ONLY: msgid("Only people whose right has no hours come in"),
 }
 
 DOOR_STATES: Final = {
@@ -128,6 +143,12 @@ CONDITIONS: Final = {
 def door_state(state: str) -> Sign:
     """A door's state in words; one that a newer terminal reports is shown as it came."""
     return DOOR_STATES.get(state) or Sign(state, "door", "")
+
+
+def numbers(ranges: Iterable[tuple[int, int]]) -> str:
+    """Numbers of entries for people: 501–520, 533; after the first few the rest is left out."""
+    shown = [str(first) if first == last else f"{first}–{last}" for first, last in islice(ranges, MOST_SHOWN + 1)]
+    return ", ".join(shown if len(shown) <= MOST_SHOWN else [*shown[:MOST_SHOWN], "…"])
 
 
 def conditions(held: Iterable[str]) -> list[Condition]:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from cloud.errors import NotFound
 from cloud.portal.moments import from_microseconds
 from cloud.projects.models import Project
+from cloud.projects.policies import Policies
 from cloud.scope import Scope
 from cloud.sync.statuses import is_online
 from cloud.units.models import TERMINAL, Unit, UnitStatus
@@ -57,6 +58,7 @@ def _terminals() -> Select[*tuple[Any, ...]]:
             Project.name.label("project"),
             Project.ended_at,
             Project.zone,
+            Project.policies,
             UnitStatus.online,
             UnitStatus.seen_at,
             UnitStatus.queue_depth,
@@ -96,4 +98,5 @@ def _line(row: Row[*tuple[Any, ...]], now: datetime) -> TerminalLine:
         readers=row.readers or {},
         doors=row.doors or {},
         conditions=tuple(row.conditions or ()),
+        policies=Policies.load(row.policies or {}),
     )

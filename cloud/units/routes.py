@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from fastapi import APIRouter, Response
 
+from cloud.attendance.facts import damages
 from cloud.portal.live import live
 from cloud.portal.visits import Note, Reading, Visit, Watching, Writing
 from cloud.units import queries, service
@@ -81,5 +82,11 @@ def _with_form(
     visit: Visit, terminal: TerminalLine, form: BindingForm, mistakes: Mapping[str, str], status: int = 200
 ) -> Response:
     projects = queries.projects_to_bind(visit.rows, visit.account.scope, terminal.customer)
-    given = {"terminal": terminal, "projects": projects, "form": form, "mistakes": mistakes}
+    given = {
+        "terminal": terminal,
+        "damages": damages(visit.rows, visit.account.scope, terminal.id),
+        "projects": projects,
+        "form": form,
+        "mistakes": mistakes,
+    }
     return visit.page("terminal.html", given, status)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from cloud.portal.languages import msgid
+from cloud.projects.policies import Policies
 from protocol.clock import ClockQuality
 
 LONGEST_PLACE: Final = 120
@@ -34,6 +35,7 @@ class TerminalLine:
     readers: Mapping[str, bool]
     doors: Mapping[str, str]
     conditions: tuple[str, ...]
+    policies: Policies
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,7 +154,7 @@ def test_a_customer_without_terminals_reads_what_will_appear(site: Site, web: Fa
 
 
 def test_pages_of_terminals_keep_their_budget_of_queries(karin: Visitor, site: Site) -> None:
-    for path, budget in (("/terminals", 2), (f"/terminals/{GATE}", 3), (f"/terminals/{GATE}/unbind", 2)):
+    for path, budget in (("/terminals", 2), (f"/terminals/{GATE}", 4), (f"/terminals/{GATE}/unbind", 2)):
         with counted(site.database) as statements:
             assert karin.get(path).status_code == 200
         assert len(statements) == budget, statements
