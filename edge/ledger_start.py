@@ -13,7 +13,7 @@ from edge.clock import Clock
 from edge.errors import LedgerDamaged, LedgerUnusable
 from edge.events import Event
 from edge.ledger import Ledger
-from edge.storage import log_left_alone
+from edge.storage import log_left_alone, sync_folder
 from protocol.entries import Tap, decode_payload, digest, genesis
 from protocol.errors import ChainBroken, ProtocolError, TerminalId
 
@@ -36,6 +36,7 @@ def open_ledger(folder: Path, terminal: TerminalId, clock: Clock) -> Ledger:
             _put_aside(path, str(damage))
             ledger = _open(path, terminal, clock)
         _running_mark(path).touch(mode=0o600)
+        sync_folder(folder)
     except OSError as exc:
         raise LedgerUnusable(path, exc.strerror or str(exc)) from exc
     return ledger
@@ -48,6 +49,8 @@ def close_ledger(ledger: Ledger) -> None:
             ledger.close()
     else:
         _running_mark(ledger.path).unlink(missing_ok=True)
+        with suppress(OSError):  # the log must not be gone while the mark is there
+            sync_folder(ledger.path.parent)
         ledger.close()
 
 

@@ -5,7 +5,7 @@ import os
 import sqlite3
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 DAMAGE: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 # at start also: a table is gone, a type is wrong, or Python's own module found text that is none
 DAMAGE_AT_START: Final = {*DAMAGE, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_CONSTRAINT, None}
+READING_FAILED: Final = (sqlite3.Error, UnicodeDecodeError)
+"""What a damaged file raises; the words of an error are taken from the file, and may be no text."""
+
 SHARED_LOCK: Final = (0x40000002, 510)  # first byte and length (Database File Format: what locks a file is no content)
 PRIMARY: Final = 0xFF  # the part of a result code that is not its detail
 
@@ -30,9 +33,10 @@ def open_file(
     """Open for writing, in WAL mode, without transactions of Python's making.
 
     `threads`: the caller sees to it that only one thread uses the connection at a time.
-    Raises FileTooNew, sqlite3.Error.
+    Raises FileTooNew, sqlite3.Error, OSError.
     """
-    is_new = not path.exists()
+    if not path.exists():
+        _make(path, migrations)
     connection = sqlite3.connect(path, timeout=1.0, isolation_level=None, check_same_thread=not threads)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -43,10 +47,20 @@ def open_file(
         with log_left_alone(path):
             connection.close()
         raise
-    if is_new:
-        path.chmod(0o600)
-        sync_folder(path.parent)
     return connection
+
+
+def _make(path: Path, migrations: Sequence[Migration]) -> None:
+    """Make a new file under another name first: after a power cut it is there whole, or not at all."""
+    new = path.with_name(f"{path.name}.new")
+    for companion in ("", "-journal", "-wal", "-shm"):
+        new.with_name(new.name + companion).unlink(missing_ok=True)
+    with closing(sqlite3.connect(new, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        _migrate(connection, new, migrations)
+    new.chmod(0o600)
+    new.rename(path)
+    sync_folder(path.parent)
 
 
 def _migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration]) -> None:
@@ -114,8 +128,10 @@ def log_left_alone(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def fault_of(path: Path, exc: sqlite3.Error, *, at_start: bool = False) -> LedgerFault:
+def fault_of(path: Path, exc: sqlite3.Error | UnicodeDecodeError, *, at_start: bool = False) -> LedgerFault:
     """What an error of SQLite means for a ledger: its file is damaged, or cannot be used at the moment."""
+    if isinstance(exc, UnicodeDecodeError):
+        return LedgerDamaged(path, "not even the error that SQLite found is text")
     damaged = primary_code(exc) in DAMAGE
     if at_start:
         damaged = primary_code(exc) in DAMAGE_AT_START or exc.sqlite_errorcode == sqlite3.SQLITE_IOERR_READ

@@ -43,8 +43,11 @@ def remembered(path: Path, boot: bytes, *, battery: bool, certified: int | None)
 
 def newest_trusted(path: Path) -> Payload | None:
     """The newest entry whose clock was trusted, read before the ledger is opened; of a damaged file, what can be."""
+    # without a log, opening would make one, and nobody could see any more that it is gone
+    is_logged = path.with_name(f"{path.name}-wal").exists()
+    uri = f"{path.absolute().as_uri()}?mode=ro&immutable={int(not is_logged)}"
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
             for (raw,) in connection.execute("SELECT bytes FROM payload ORDER BY seq DESC LIMIT ?", (LOOKED_BACK,)):
                 with suppress(ProtocolError):  # what a later version wrote is passed over
                     payload = decode_payload(raw)
