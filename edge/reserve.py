@@ -9,8 +9,8 @@ import structlog
 
 from edge.events import Event
 
-SIZE: Final = 4 * 1024 * 1024  # some thousand entries
-COMFORT: Final = 4  # times its size that must be free before it is taken
+SIZE: Final = 8 * 1024 * 1024  # a write-ahead log of its full length, and some thousand entries
+COMFORT: Final = 2  # times its size that must be free before it is taken
 
 _log = structlog.get_logger()
 

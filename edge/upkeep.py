@@ -81,6 +81,8 @@ class Upkeep:
 
     async def _look_on(self) -> None:
         while True:
+            if self._ledger.is_short:
+                await asyncio.to_thread(self._reserve.take)
             self._show()
             await asyncio.sleep(LOOK_EVERY)
 
