@@ -142,7 +142,7 @@ def _document(path: Path) -> dict[str, Any]:
         raise ConfigInvalid(path, [f"it cannot be read: {exc.strerror}"]) from exc
     except UnicodeDecodeError as exc:
         raise ConfigInvalid(path, [f"it is not UTF-8 text: line {raw[: exc.start].count(10) + 1}"]) from exc
-    except tomllib.TOMLDecodeError as exc:
+    except (tomllib.TOMLDecodeError, RecursionError) as exc:
         raise ConfigInvalid(path, [f"it is not TOML: {exc}"]) from exc
 
 

@@ -59,14 +59,14 @@ def _document(text: str) -> tuple[dict[str, Any], list[str]]:
     """The whole file, or where a part of it is no TOML, the sections that are."""
     try:
         return tomllib.loads(text), []
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         pass
     document: dict[str, Any] = {}
     problems = []
     for section in re.split(r"^(?=\s*\[)", text, flags=re.MULTILINE):
         try:
             part = tomllib.loads(section)
-        except tomllib.TOMLDecodeError as exc:
+        except (tomllib.TOMLDecodeError, RecursionError) as exc:
             problems.append(f"{section.strip().partition(chr(10))[0]} is not TOML: {exc}")
             continue
         for name, value in part.items():

@@ -16,7 +16,7 @@ from edge.errors import LedgerDamaged, LedgerFault, LedgerForeign, LedgerUnusabl
 from edge.events import Event
 from edge.ledger_schema import MIGRATIONS
 from edge.remnant import remnant
-from edge.storage import fault_of, log_left_alone, open_file, primary_code
+from edge.storage import READING_FAILED, fault_of, log_left_alone, open_file, primary_code
 from protocol.clock import ClockQuality
 from protocol.entries import (
     LEDGER_BYTES,
@@ -49,10 +49,18 @@ _PERHAPS_FULL: Final = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLIT
 
 _log: FilteringBoundLogger = structlog.get_logger()
 
+# the casts keep what a damaged file has for a number or bytes from being anything else
+_FIRST: Final = "SELECT coalesce(cast(digest AS BLOB), x''), coalesce(cast(hash AS BLOB), x'') FROM entry WHERE seq = 1"
+_PAYLOAD: Final = "SELECT coalesce(cast(bytes AS BLOB), x'') FROM payload WHERE seq = ?"
+_NEWEST: Final = """
+    SELECT cast(seq AS INTEGER), coalesce(cast(hash AS BLOB), x'') FROM entry ORDER BY seq DESC LIMIT 1"""
 _ENTRIES_FROM: Final = """
-    SELECT entry.seq, entry.digest, entry.hash, payload.bytes FROM entry LEFT JOIN payload USING (seq)
+    SELECT cast(entry.seq AS INTEGER), coalesce(cast(entry.digest AS BLOB), x''),
+    coalesce(cast(entry.hash AS BLOB), x''), cast(payload.bytes AS BLOB) FROM entry LEFT JOIN payload USING (seq)
     WHERE entry.seq >= ? ORDER BY entry.seq LIMIT ?"""
-_NEWEST_BELOW: Final = "SELECT seq, bytes FROM payload WHERE seq < ? ORDER BY seq DESC LIMIT ?"
+_NEWEST_BELOW: Final = """
+    SELECT cast(seq AS INTEGER), coalesce(cast(bytes AS BLOB), x'') FROM payload
+    WHERE seq < ? ORDER BY seq DESC LIMIT ?"""
 
 
 class Ledger:
@@ -79,8 +87,8 @@ class Ledger:
         self.id = self._identity()
         self.last_seq, self.last_hash = 0, genesis(terminal, self.id)
         self._read_end()
-        row = self._execute("SELECT upto FROM receipt").fetchone()
-        self.receipted: int = row[0] if row else 0
+        row = self._execute("SELECT cast(upto AS INTEGER) FROM receipt").fetchone()
+        self.receipted: int = row[0] or 0 if row else 0
         self._saved = self.receipted
 
     @classmethod
@@ -93,19 +101,20 @@ class Ledger:
         """
         try:
             connection = open_file(path, MIGRATIONS, "FULL")
-        except sqlite3.Error as exc:
+        except READING_FAILED as exc:
             raise fault_of(path, exc, at_start=True) from exc
         try:
             ledger = cls(path, connection, terminal)
             ledger._check_ends()
             ledger._regain()
+            ledger._settle()
             if not ledger.last_seq:
                 ledger.append(fact(clock, "ledger.opened", {"ledger": ledger.id.hex(), **followed()}))
             ledger.append(fact(clock, "terminal.started", {}))
         except BaseException as exc:
             with log_left_alone(path):
                 connection.close()
-            if isinstance(exc, sqlite3.Error):
+            if isinstance(exc, READING_FAILED):
                 raise fault_of(path, exc, at_start=True) from exc
             raise
         return ledger
@@ -135,7 +144,7 @@ class Ledger:
             return self.last_hash
         if seq == 0:
             return genesis(self.terminal, self.id)
-        row = self._execute("SELECT hash FROM entry WHERE seq = ?", (seq,)).fetchone()
+        row = self._execute("SELECT coalesce(cast(hash AS BLOB), x'') FROM entry WHERE seq = ?", (seq,)).fetchone()
         if row is None:
             raise self._damage(f"entry {seq} is missing")
         found: bytes = row[0]
@@ -196,7 +205,7 @@ class Ledger:
         if self.receipted >= self.last_seq:
             return None
         with self._translated():
-            row = self._execute("SELECT bytes FROM payload WHERE seq = ?", (self.receipted + 1,)).fetchone()
+            row = self._execute(_PAYLOAD, (self.receipted + 1,)).fetchone()
         return decode_payload(row[0]).registered_at if row else None
 
     def tail(self, most: int) -> list[tuple[int, Payload]]:
@@ -237,7 +246,7 @@ class Ledger:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as exc:
+        except READING_FAILED as exc:
             raise self._fault(exc) from exc
 
     def _write(self, raw: bytes) -> int:
@@ -266,15 +275,15 @@ class Ledger:
 
     def _identity(self) -> bytes:
         """This ledger's name, made with the file. Raises LedgerForeign."""
-        row = self._execute("SELECT id, terminal FROM ledger").fetchone()
-        first = self._execute("SELECT digest, hash FROM entry WHERE seq = 1").fetchone()
+        row = self._execute("SELECT cast(id AS BLOB), terminal FROM ledger").fetchone()
+        first = self._execute(_FIRST).fetchone()
         if row is None:
             if first is not None:
                 raise self._damage("its name is gone")
             made = secrets.token_bytes(LEDGER_BYTES)
             self._execute("INSERT INTO ledger VALUES (1, ?, ?)", (made, self.terminal))
             return made
-        found: bytes = row[0]
+        found: bytes = row[0] or b""
         begins = genesis(TerminalId(str(row[1])), bytes(found))
         if first is not None and link(begins, 1, first[0]) != first[1]:
             raise self._damage("its name and its first entry do not belong together")
@@ -283,7 +292,7 @@ class Ledger:
         return found
 
     def _read_end(self) -> None:
-        row = self._execute("SELECT seq, hash FROM entry ORDER BY seq DESC LIMIT 1").fetchone()
+        row = self._execute(_NEWEST).fetchone()
         self.last_seq, self.last_hash = row or (0, genesis(self.terminal, self.id))
 
     def _regain(self) -> None:
@@ -294,6 +303,18 @@ class Ledger:
             raise LedgerUnusable(log, str(exc)) from exc
         if regained is not None:
             _log.warning(Event.LEDGER_REGAINED, seq=self.record(regained))
+
+    def _settle(self) -> None:
+        """Move everything from the log into the file, and begin the log anew, before any new entry builds on it.
+
+        After a sync that failed, what the log shows may be in the kernel's memory only, and no later sync of the log
+        writes it; the file that it is copied to is written.
+        """
+        try:
+            self._execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except sqlite3.OperationalError as exc:
+            if primary_code(exc) != sqlite3.SQLITE_FULL:  # then it stays where it is
+                raise
 
     def _check_ends(self) -> None:
         """Check the newest links of the chain, before anything is added to it. Raises ChainBroken."""
@@ -309,7 +330,7 @@ class Ledger:
             check_link(previous, seq, payload_digest, entry_hash, raw)
             expected, previous = seq + 1, entry_hash
 
-    def _fault(self, exc: sqlite3.Error) -> LedgerFault:
+    def _fault(self, exc: sqlite3.Error | UnicodeDecodeError) -> LedgerFault:
         fault = fault_of(self.path, exc)
         return self._damage(str(exc)) if isinstance(fault, LedgerDamaged) else fault
 

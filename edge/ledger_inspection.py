@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple, Self, TypeVar
 
 from sqlite_utils import Database
 
@@ -18,12 +18,19 @@ from protocol.errors import ChainBroken, ProtocolError, TerminalId
 PAGE: Final = 1000
 """Entries of one reading: a reader that holds on for longer would keep the write-ahead log from beginning anew."""
 
+_IDENTITY: Final = """
+    SELECT id, terminal, coalesce(receipt.upto, 0), receipt.hash FROM ledger LEFT JOIN receipt ON receipt.only = 1"""
+_ORIGIN: Final = "SELECT coalesce(ledger, x''), terminal, receipted, receipted_hash FROM origin"
+LARGEST_SEQ: Final = 2**63 - 1
+_T = TypeVar("_T")
 _Row = tuple[int, bytes, bytes, bytes | None]
 
 _ENTRIES: Final = """
-    SELECT entry.seq, entry.digest, entry.hash, payload.bytes FROM entry LEFT JOIN payload USING (seq)
+    SELECT entry.seq, coalesce(cast(entry.digest AS BLOB), x''), coalesce(cast(entry.hash AS BLOB), x''),
+    cast(payload.bytes AS BLOB) FROM entry LEFT JOIN payload USING (seq)
     WHERE entry.seq BETWEEN ? AND ? ORDER BY entry.seq LIMIT ?"""
-_NEWEST_BELOW: Final = "SELECT seq, bytes FROM payload WHERE seq < ? ORDER BY seq DESC LIMIT ?"
+_NEWEST_BELOW: Final = """
+    SELECT seq, coalesce(cast(bytes AS BLOB), x'') FROM payload WHERE seq < ? ORDER BY seq DESC LIMIT ?"""
 MOST_GAPS: Final = 100
 _NAME_IT: Final = "name the ledger.db of a terminal, or a copy of one"
 
@@ -96,8 +103,8 @@ class LedgerInspection:
     def tail(self, most: int) -> list[tuple[int, Payload]]:
         """The newest entries, oldest first. Raises LedgerUnusable, ProtocolError."""
         with self._translated():
-            rows = list(self._database["payload"].rows_where(order_by="seq desc", limit=most))
-        return [(row["seq"], decode_payload(row["bytes"])) for row in reversed(rows)]
+            rows = self._database.execute(_NEWEST_BELOW, (LARGEST_SEQ, most)).fetchall()
+        return [(seq, decode_payload(raw)) for seq, raw in reversed(rows)]
 
     def entries(self, first: int, last: int) -> Iterator[Stored]:
         """Entries in order. Raises LedgerUnusable, naming how far it came."""
@@ -109,7 +116,7 @@ class LedgerInspection:
         while at <= last:
             try:
                 rows = self._database.execute(_ENTRIES, (at, last, PAGE)).fetchall()
-            except sqlite3.Error as exc:
+            except (sqlite3.Error, UnicodeDecodeError) as exc:
                 raise LedgerUnusable(self.path, f"{exc}, after entry {at - 1}") from exc
             if not rows:
                 return
@@ -150,18 +157,21 @@ class LedgerInspection:
 
     def _identify(self) -> None:
         """Learn whose it is, and up to where the cloud has it."""
-        identity = next(iter(self._database["origin" if self.has_gaps else "ledger"].rows), None)
+        query = _ORIGIN if self.has_gaps else _IDENTITY
+        identity = self._database.execute(query).fetchone()
         if identity is None:
             raise LedgerUnusable(self.path, "it is no ledger: nothing says whose it is", _NAME_IT)
-        self.terminal = TerminalId(identity["terminal"])
-        if self.has_gaps:
-            self.id: bytes = identity["ledger"] or b""
-            self.receipted: int = identity["receipted"]
-            self.receipted_hash: bytes | None = identity["receipted_hash"]
-            return
-        self.id, self.receipted, self.receipted_hash = identity["id"], 0, None
-        for row in self._database["receipt"].rows:
-            self.receipted, self.receipted_hash = row["upto"], row["hash"]
+        ledger, terminal, upto, upto_hash = identity
+        self.id = self._expected(ledger, bytes)
+        self.terminal = TerminalId(self._expected(terminal, str))
+        self.receipted = self._expected(upto, int)
+        self.receipted_hash = None if upto_hash is None else self._expected(upto_hash, bytes)
+
+    def _expected(self, value: object, kind: type[_T]) -> _T:
+        """A value of the type that stands in the schema, which a damaged file does not keep. Raises LedgerUnusable."""
+        if not isinstance(value, kind):
+            raise LedgerUnusable(self.path, "what says whose it is, and what the cloud has of it, is damaged")
+        return value
 
     def _backwards(self, below: int) -> Iterator[tuple[int, Payload | None]]:
         """Newest first, purged ones left out; None for what this program cannot read."""
@@ -181,7 +191,7 @@ class LedgerInspection:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as exc:
+        except (sqlite3.Error, UnicodeDecodeError) as exc:
             raise _unusable(self.path, exc) from exc
 
 
@@ -264,7 +274,7 @@ def _opened(path: Path) -> sqlite3.Connection:
     try:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=5)
         connection.execute("SELECT 1 FROM sqlite_master LIMIT 1")
-    except sqlite3.Error as exc:
+    except (sqlite3.Error, UnicodeDecodeError) as exc:
         if is_fixed and has_log and path.with_name(f"{path.name}-shm").exists() is False:
             raise LedgerUnusable(
                 path,
@@ -275,7 +285,8 @@ def _opened(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _unusable(path: Path, exc: sqlite3.Error) -> LedgerUnusable:
+def _unusable(path: Path, exc: sqlite3.Error | UnicodeDecodeError) -> LedgerUnusable:
+    """What to do about an error; one whose own words come damaged from the file is a UnicodeDecodeError."""
     if getattr(exc, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
         return LedgerUnusable(path, f"it is no ledger ({exc})", _NAME_IT)
     return LedgerUnusable(path, str(exc))
