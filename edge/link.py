@@ -154,8 +154,13 @@ class Connection:
 
     async def close(self, farewell: Status) -> None:
         """Leave, saying so where the connection still stands, and see that paho's thread ends."""
-        if self._client.socket() is None:
-            return
+        if self._client.socket() is not None:
+            await self._leave(farewell)
+        client = self._client  # in a circle with what it calls, it would keep its files until rubbish is collected
+        client.on_socket_open = client.on_connect = client.on_subscribe = None
+        client.on_disconnect = client.on_message = None
+
+    async def _leave(self, farewell: Status) -> None:
         if not self.lost.done():
             self.publish(Up.STATUS, farewell)
         self._client.disconnect()

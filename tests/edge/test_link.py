@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import gc
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from structlog.testing import capture_logs
 
 from edge.conversation import Condition
+from edge.errors import BrokerUnreachable
 from edge.events import Event
 from edge.ledger import Ledger
 from edge.link import Connection, Link
@@ -35,7 +37,7 @@ from tests.support.changes import EPOCH, PROJECT, binding, binding_row, block_ro
 from tests.support.cloud_end import CloudEnd
 from tests.support.entries import ModelCloud, tap
 from tests.support.gate import HandClock
-from tests.support.mosquitto import CLOUD, Mosquitto
+from tests.support.mosquitto import CLOUD, Mosquitto, free_port
 from tests.support.waiting import until_async
 
 TERMINAL: Final = TerminalId("gate-1")
@@ -256,6 +258,38 @@ def test_a_terminal_that_falls_silent_is_said_to_be_offline_by_its_will(wire: Wi
         assert await kept_status(wire) == will
 
     story(tell)
+
+
+@pytest.mark.parametrize("listens", [True, False])
+def test_connections_that_are_over_leave_no_file_open(wire: Wire, listens: bool) -> None:
+    """Not even until rubbish is collected: a terminal by a bad network connects thousands of times."""
+
+    async def come_and_go() -> None:
+        port = wire.settings.port if listens else free_port()
+        will = wire.link._conversation.status(online=False)
+        settings = replace(wire.settings, port=port)
+        connection = Connection(settings, TERMINAL, tls_context(settings, HandClock()), will)
+        with suppress(BrokerUnreachable):
+            await connection.open(lambda _topic, _sealed: None)
+        await connection.close(will)
+
+    async def tell() -> None:
+        await come_and_go()
+        before = open_files()
+        for _ in range(3):
+            await come_and_go()
+        await until_async(lambda: open_files() <= before, 5, "everything closed")
+
+    gc.disable()
+    try:
+        story(tell)
+    finally:
+        gc.enable()
+
+
+def open_files() -> int:
+    """How many this process has."""
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def test_a_change_of_a_reader_is_told_at_once(wire: Wire) -> None:
