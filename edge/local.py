@@ -14,6 +14,7 @@ import structlog
 from edge.errors import DaemonUnreachable, RequestRefused, SocketForbidden, StateUnusable, TerminalError
 from edge.events import Event
 from edge.patterns import Pattern
+from edge.readers.simulated import ReaderAct
 from edge.simulated_door import Act
 from protocol.errors import UNREADABLE, ProtocolError
 
@@ -41,6 +42,13 @@ class AskTap(msgspec.Struct, frozen=True, tag_field="ask", tag="tap", forbid_unk
     reader: str | None = None
 
 
+class AskReader(msgspec.Struct, frozen=True, tag_field="ask", tag="reader", forbid_unknown_fields=True):
+    """Do this to a simulated reader; without `reader` to the first."""
+
+    act: ReaderAct
+    reader: str | None = None
+
+
 class AskSignal(msgspec.Struct, frozen=True, tag_field="ask", tag="signal", forbid_unknown_fields=True):
     """Show a pattern for so many seconds, or until somebody taps."""
 
@@ -61,7 +69,7 @@ class AskOpen(msgspec.Struct, frozen=True, tag_field="ask", tag="open", forbid_u
     door: str
 
 
-Request = AskStatus | AskTap | AskSignal | AskDoor | AskOpen
+Request = AskStatus | AskTap | AskReader | AskSignal | AskDoor | AskOpen
 Answer = dict[str, Any]
 
 

@@ -5,10 +5,10 @@ from typing import assert_never
 
 from edge.door_requests import DoorRequests
 from edge.errors import RequestRefused
-from edge.local import Answer, AskDoor, AskOpen, AskSignal, AskStatus, AskTap, Request
+from edge.local import Answer, AskDoor, AskOpen, AskReader, AskSignal, AskStatus, AskTap, Request
 from edge.patterns import PATTERNS
 from edge.readers import CardSeen
-from edge.readers.simulated import SimulatedReader
+from edge.readers.simulated import ReaderAct, SimulatedReader
 from edge.report import Report
 from edge.showing import Showing
 from edge.sightings import Sightings
@@ -39,6 +39,8 @@ class Requests:
                 return self._report.status()
             case AskTap(card, reader):
                 return await self._tap(CardId.parse(card), self._reader(reader))
+            case AskReader(act, reader):
+                return self._act(self._reader(reader), act)
             case AskSignal(pattern, seconds):
                 self._showing.show(pattern, seconds)
                 return {"pattern": pattern, "says": PATTERNS[pattern].says, "seconds": seconds}
@@ -61,8 +63,14 @@ class Requests:
             raise RequestRefused(f"no simulated reader is called {name!r}; there are {', '.join(self._simulated)}")
         return found
 
+    def _act(self, reader: SimulatedReader, act: ReaderAct) -> Answer:
+        reader.act(act)
+        return {"reader": reader.name, "act": act, "there": reader.is_there}
+
     async def _tap(self, card: CardId, reader: SimulatedReader) -> Answer:
         """Hold the card against the reader; the tap goes the way of every other, and its answer comes back here."""
+        if not reader.is_there:
+            raise RequestRefused(f"reader {reader.name} is not plugged in, so it sees no card")
         awaited = self._sightings.answer_to(CardSeen(card, reader.name))
         reader.tap(card)
         return (await awaited).words()

@@ -18,6 +18,7 @@ from cloud.demo.terminals import TERMINALS, Credentials, DemoTerminal, Feed, Fol
 from cloud.demo.visitors import Visit
 from cloud.joining.authority import Authority, signing_key
 from cloud.migrate import upgrade
+from protocol.errors import TerminalId
 
 CARD_STAYS: Final = 0.9  # pcscd looks at the virtual reader every 400 ms
 
@@ -31,7 +32,7 @@ class Ports:
     portal: int
     broker: int
     card: int
-    panels: Mapping[str, int]
+    panels: Mapping[TerminalId, int]
 
 
 class Site:

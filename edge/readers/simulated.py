@@ -8,10 +8,11 @@ import sys
 import threading
 import tty
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from edge.readers import CardSeen, Sighting
+from edge.readers import CardSeen, CardUnread, ReaderBack, ReaderLost, Sighting
 from protocol.cards import CardId
 
 REPEAT: Final = 0.2
@@ -21,17 +22,26 @@ STAY: Final = 0.6
 """Seconds that a tag stays in the field unless said otherwise."""
 
 
+class ReaderAct(StrEnum):
+    """What somebody can do to a simulated reader."""
+
+    UNPLUG = "unplug"
+    PLUG = "plug"
+    HURRY = "hurry"
+
+
 class SimulatedReader:
-    """A reader whose cards come by `grindvakt tap`."""
+    """A reader whose cards come by `grindvakt tap` and by the panel, where it can be unplugged too."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self._seen: Callable[[Sighting], None] | None = None
+        self._is_plugged = True
 
     @property
     def is_there(self) -> bool:
-        """Says whether it has been started."""
-        return self._seen is not None
+        """Says whether it has been started and is plugged in."""
+        return self._seen is not None and self._is_plugged
 
     def start(self, seen: Callable[[Sighting], None]) -> None:
         """Report to `seen` from now on."""
@@ -42,9 +52,27 @@ class SimulatedReader:
         self._seen = None
 
     def tap(self, card: CardId) -> None:
-        """Hold a card against it; before the start and after the stop nobody notices."""
+        """Hold a card against it; before the start, after the stop and unplugged nobody notices."""
+        if self._is_plugged:
+            self._report(CardSeen(card, self.name))
+
+    def act(self, act: ReaderAct) -> None:
+        """Unplug it, plug it in again, or take a card away from it before it is read."""
+        match act:
+            case ReaderAct.UNPLUG if self._is_plugged:
+                self._is_plugged = False
+                self._report(ReaderLost(self.name, "it was unplugged"))
+            case ReaderAct.PLUG if not self._is_plugged:
+                self._is_plugged = True
+                self._report(ReaderBack(self.name))
+            case ReaderAct.HURRY if self._is_plugged:
+                self._report(CardUnread(self.name, "the card was taken away"))
+            case _:
+                return
+
+    def _report(self, sighting: Sighting) -> None:
         if self._seen is not None:
-            self._seen(CardSeen(card, self.name))
+            self._seen(sighting)
 
 
 class SerialSimulator:

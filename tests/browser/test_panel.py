@@ -129,6 +129,18 @@ def test_a_bolt_that_is_stuck_is_seen(panel: Open) -> None:
     expect(page.get_by_role("list").filter(has_text="Lock stuck")).to_be_visible()
 
 
+def test_an_unplugged_reader_and_a_hasty_worker_are_seen(panel: Open) -> None:
+    page = panel(Look("en"))
+    page.get_by_role("button", name="Take a card away too soon").click()
+    said(page, "hold the card still and try again")
+    page.get_by_role("button", name="Unplug the reader").click()
+    expect(page.get_by_role("list").filter(has_text="Reader lost")).to_be_visible()
+    page.get_by_role("button", name=ANNA.name).click()
+    expect(page.get_by_role("alert").filter(has_text="not plugged in")).to_be_visible()
+    page.get_by_role("button", name="Plug the reader in").click()
+    expect(page.locator("#wrong")).to_be_hidden()
+
+
 def test_any_card_can_be_typed_and_nonsense_is_refused_in_words(panel: Open, terminal: TerminalProcess) -> None:
     page = panel()
     page.get_by_label("Något annat kort").fill("hello")

@@ -41,6 +41,8 @@ async def respond(request: Request) -> Answer:
             return {"card": str(CardId.parse(card)), "reader": reader}
         case AskSignal(pattern, seconds):
             return {"pattern": pattern, "seconds": seconds}
+        case _:
+            return {"asked": type(request).__name__}
 
 
 def serving(path: Path, visit: Callable[[], Coroutine[Any, Any, T]]) -> T:

@@ -23,6 +23,7 @@ from edge.panel.questions import LONGEST_BODY, LONGEST_HEAD, Question, QuestionR
 from edge.panel.server import FILES, MOST_CONNECTIONS, STATIC, Panel
 from edge.panel.view import PanelCard
 from edge.patterns import PATTERNS, Pattern
+from edge.readers.simulated import ReaderAct
 from edge.simulated_door import Act
 from protocol.cards import CardId
 
@@ -330,6 +331,7 @@ def test_the_page_has_words_for_everything_in_both_languages() -> None:
         assert list(language["patterns"]) == list(Pattern)
         assert set(language["doors"]) == set(DoorState)
         assert set(language["acts"]) == set(Act)
+        assert set(language["readers"]) == set(ReaderAct)
         assert set(language["came_of_it"]) == came_of_acts()
     assert {name: told["says"] for name, told in words["en"]["patterns"].items()} == {
         pattern.value: PATTERNS[pattern].says for pattern in Pattern

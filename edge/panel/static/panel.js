@@ -44,6 +44,7 @@ function show() {
   part("says", [seen.shown], says);
   part("top", [seen.terminal, seen.place, seen.online, seen.unsent], top);
   part("cards", [seen.cards, seen.tappable], cards);
+  part("readers", [seen.readers, seen.tappable], readers);
   part("doors", seen.doors, doors);
   part("wrong", seen.held, wrong);
   part("answers", seen.answers, answers);
@@ -82,6 +83,19 @@ function cards() {
   at("uses").textContent = reader ? `${said("cards_hint")} ${said("uses", { reader })}` : said("no_reader");
   at("other").hidden = !reader;
   at("cards").replaceChildren(...(reader ? seen.cards.map(cardButton) : []));
+}
+
+function readers() {
+  const reader = seen.tappable[0];
+  const acts = reader ? [seen.readers[reader] ? "unplug" : "plug", "hurry"] : [];
+  at("reader-acts").replaceChildren(
+    ...acts.map((act) => {
+      const button = element("button", act, words[language].readers[act]);
+      button.type = "button";
+      button.addEventListener("click", () => ask({ ask: "reader", act, reader }));
+      return button;
+    }),
+  );
 }
 
 function cardButton({ card, name, company }) {
