@@ -60,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
     shared.add_argument("--json", action="store_true", help="answer in JSON, for programs")
 
     run = commands.add_parser("run", parents=[shared], help="run the daemon")
-    run.add_argument("--simulate", action="store_true", help="lights and locks in a file, and taps by `grindvakt tap`")
+    run.add_argument("--simulate", action="store_true", help="no hardware: a panel to see and tap it")
     commands.add_parser("status", parents=[shared], help="say how the running daemon is")
     commands.add_parser("check-config", parents=[shared], help="look for mistakes in the settings")
     tap = commands.add_parser("tap", parents=[shared], help="hold a card against a simulated reader")

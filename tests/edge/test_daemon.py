@@ -13,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+import psutil
 import pytest
 
 from edge.errors import RequestRefused
@@ -111,9 +112,11 @@ def test_a_binding_and_a_block_from_the_cloud_count_within_a_second(terminal: Te
         terminal.start()
         until(lambda: cloud.of(Pull, TERMINAL), what="the terminal to ask for its tables")
         assert terminal.status()["lights"]["shown"] == "unbound"
+        until(lambda: "unbound" in cloud.of(Status, TERMINAL)[-1].conditions, 2, "the cloud to be told")
 
         cloud.tell(TERMINAL, change(Table.BINDING, TERMINAL, (0, 1), [binding_row(binding(mode=Mode.OPEN))]))
         until(lambda: terminal.status()["lights"]["shown"] == "ready", 1, "the red light to end")
+        until(lambda: cloud.of(Status, TERMINAL)[-1].conditions == (), 2, "the cloud to be told that it is over")
         assert terminal.tap(BORIS)["shown"] == "admitted_without_person"
 
         cloud.tell(TERMINAL, change(Table.BLOCKLIST, EVERYBODY, (0, 1), [block_row(ANNA)]))
@@ -264,6 +267,27 @@ def test_the_daemon_loads_nothing_that_taps_do_not_need(terminal: TerminalProces
     assert {"structlog", "paho.mqtt.client", "gpiozero", "edge.terminal"} <= loaded
     unwanted = ("rich.", "sqlalchemy.", "sqlite_utils.", "cloud.", "serial.", "smartcard.")
     assert [name for name in loaded if name.startswith(unwanted)] == []
+
+
+@pytest.mark.feature("F22")
+def test_a_terminal_with_real_cards_has_no_panel_and_loads_none(tmp_path: Path) -> None:
+    """Whoever could reach a panel could tap; so it is there under --simulate alone."""
+    with TerminalProcess(tmp_path, SETTINGS.replace('kind = "gpio"', 'kind = "simulated"')) as terminal:
+        terminal.start("--json", wrapped=["-X", "importtime"])
+        assert terminal.status()["panel"] is None
+        listening = psutil.Process(terminal.pid).net_connections("inet")
+        terminal.stop()
+        assert "edge.terminal" in terminal.errors
+        assert "edge.panel" not in terminal.errors
+        assert listening == []
+
+
+def test_a_simulated_terminal_says_where_its_panel_is(terminal: TerminalProcess) -> None:
+    terminal.start()
+    address = terminal.status()["panel"]
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", address)
+    assert [line["address"] for line in terminal.log if line["event"] == "panel.opened"] == [address]
+    assert re.search(rf"^panel +{address} *$", terminal.command("status").stdout, re.MULTILINE)
 
 
 def test_no_whole_card_number_reaches_the_log(terminal: TerminalProcess) -> None:

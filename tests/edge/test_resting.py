@@ -60,6 +60,14 @@ def test_what_is_held_twice_is_over_at_once(resting: Resting, light: Light) -> N
     assert light.pattern is Pattern.READY
 
 
+def test_whoever_wants_to_know_is_told_when_something_begins_or_ends_and_not_between(resting: Resting) -> None:
+    told: list[tuple[Pattern, ...]] = []
+    resting.on_change = lambda: told.append(resting.held)
+    for on in (True, True, False, False):
+        resting.hold(Pattern.READER_FAULT, on=on)
+    assert told == [(Pattern.READER_FAULT,), ()]
+
+
 def test_an_answer_cannot_be_held(resting: Resting) -> None:
     """A green light for ever would promise what nobody recorded."""
     with pytest.raises(ValueError, match="admitted_in answers a tap"):
