@@ -30,8 +30,10 @@ from cloud.wakeups import Topic, announce
 from protocol.entries import genesis
 from protocol.errors import TerminalId
 from protocol.messages import VERSION, Receipt
+from protocol.passes import LONGEST_PASS
 
-KIND: Final = place(Entry.kind)
+PROJECT: Final = place(Entry.project)
+SORTED_AT: Final = place(Entry.sorted_at)
 SUBJECT: Final = place(Entry.subject)
 
 log = structlog.get_logger(__name__)
@@ -165,22 +167,22 @@ class _Taking:
     def _append(self, ledgers: Ledgers, batch: Batch, owner: Owner, seqs: Iterable[int]) -> None:
         """These entries become rows; one that cannot be read is kept aside in its place."""
         head = ledgers.heads[batch.key]
-        first, payloads = batch.entries.first, batch.entries.payloads
+        first, payloads, chained = batch.entries.first, batch.entries.payloads, batch.chained
         terminal, ledger = batch.key
-        now = self._now
+        now, project, recently = self._now, owner.project, self._now - LONGEST_PASS
         for seq in seqs:
-            link, payload = batch.link_at(seq), payloads[seq - first]
+            links, payload = chained[seq - first], payloads[seq - first]
             columns = columns_of(payload, now)
             if isinstance(columns, RefusedBecause):
                 ledgers.refused.append(self._refused(batch, seq, columns))
                 log.warning(Event.ENTRY_REFUSED, terminal=terminal, ledger=ledger.hex(), seq=seq, why=columns)
             else:
-                ledgers.entries.append((owner.customer, terminal, ledger, seq, *link, payload, now, *columns))
-                if columns[KIND] == "tap":
-                    self._movements.note(batch.key, seq, columns, owner.project)
+                ledgers.entries.append((owner.customer, terminal, ledger, seq, *links, payload, now, *columns))
+                if columns[SORTED_AT] > recently and columns[PROJECT] == project is not None:
+                    self._movements.note(batch.key, seq, columns)
                 elif columns[SUBJECT] == gaps.SUBJECT:
                     ledgers.gaps.declare(batch.key, seq, payload)
-            head.add(seq, link)
+            head.add(seq, links)
 
     def _keep_aside(self, ledgers: Ledgers, batch: Batch) -> Answer:
         """Another branch: what differs from the chain we hold is kept, and receipted by the branch's own hash."""

@@ -23,13 +23,13 @@ class Head:
 
     upto: int
     hash: bytes
-    new: dict[int, Link] = field(default_factory=dict)
+    new: dict[int, tuple[bytes, bytes]] = field(default_factory=dict)
 
-    def add(self, seq: int, link: Link) -> None:
-        """One more entry is held: the next, or one that had been declared lost."""
-        self.new[seq] = link
+    def add(self, seq: int, links: tuple[bytes, bytes]) -> None:
+        """One more entry, with its digest and hash, is held: the next, or one that had been declared lost."""
+        self.new[seq] = links
         if seq > self.upto:
-            self.upto, self.hash = seq, link.hash
+            self.upto, self.hash = seq, links[1]
 
     def begin_again(self, upto: int, previous: bytes) -> None:
         """What follows up to there was declared lost: the chain goes on from `previous`, which the terminal names."""
@@ -55,7 +55,7 @@ class Ledgers:
         held = {seq: Link(payload_digest, chain_hash) for seq, payload_digest, chain_hash in rows}
         held |= {seq: Link(digest(raw), chain_hash) for seq, raw, chain_hash in self._session.execute(aside)}
         new = self.heads[key].new
-        return held | {seq: new[seq] for seq in range(first, last + 1) if seq in new}
+        return held | {seq: Link(*new[seq]) for seq in range(first, last + 1) if seq in new}
 
     def lost_of(self, batch: Batch) -> list[int]:
         """The numbers of the batch below the head that were declared lost, and are not held from elsewhere."""

@@ -53,17 +53,14 @@ class Movements:
         self._now = now
         self._newest: dict[str, dict[bytes, Moved]] = {}
 
-    def note(self, ledger: LedgerKey, seq: int, columns: Columns, project: str | None) -> None:
-        """Take an entry in, if it is an admitted tap on the project that the terminal is bound to, and counts still."""
-        at = columns[_SORTED_AT]
-        if columns[_OUTCOME] != Outcome.GRANTED or columns[_DIRECTION] is None or at <= self._now - LONGEST_PASS:
-            return
-        if project is None or columns[_PROJECT] != project:
+    def note(self, ledger: LedgerKey, seq: int, columns: Columns) -> None:
+        """Take in what is an admitted tap: one on the project that the terminal is bound to, and recent enough."""
+        if columns[_OUTCOME] != Outcome.GRANTED or columns[_DIRECTION] is None:
             return
         key = presence_key(columns[_CARD], columns[_PERSON], columns[_COMPANY])
         trusted = columns[_QUALITY] != ClockQuality.UNTRUSTED
-        moved = Moved(ledger, seq, Direction(columns[_DIRECTION]), at, trusted)
-        newest = self._newest.setdefault(project, {})
+        moved = Moved(ledger, seq, Direction(columns[_DIRECTION]), columns[_SORTED_AT], trusted)
+        newest = self._newest.setdefault(columns[_PROJECT], {})
         held = newest.get(key)
         if held is None or _beats(moved, held):
             newest[key] = moved

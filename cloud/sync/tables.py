@@ -32,10 +32,14 @@ Write = Callable[[Session, TableHead, Sequence[Row]], bool]
 
 def head_of(session: Session, table: Table, scope: str) -> TableHead:
     """The table's head, locked until the end of the transaction; a new table begins at version 1 without rows."""
+    found = select(TableHead).where(TableHead.name == table, TableHead.scope == scope)
+    found = found.with_for_update().execution_options(populate_existing=True)
+    head = session.scalars(found).one_or_none()
+    if head is not None:
+        return head
     new = {"name": table, "scope": scope, "epoch": secrets.token_bytes(EPOCH_BYTES), "version": 1, "published": 0}
     session.execute(insert_into(session, TableHead).values(new).on_conflict_do_nothing())
-    found = select(TableHead).where(TableHead.name == table, TableHead.scope == scope)
-    return session.execute(found.with_for_update().execution_options(populate_existing=True)).scalar_one()
+    return session.scalars(found).one()
 
 
 def put(session: Session, table: Table, scope: str, rows: Mapping[bytes, bytes]) -> TableHead:
