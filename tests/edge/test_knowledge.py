@@ -117,6 +117,15 @@ def test_the_limit_counts_who_is_inside_at_any_gate_once(site: Gate) -> None:
     assert isinstance(site.tap(BORIS, "in").verdict, Granted)
 
 
+@pytest.mark.feature("F15")
+def test_who_left_through_another_gate_is_no_longer_counted(site: Gate) -> None:
+    site.cloud.bind(occupancy_limit=3)
+    site.tap(ANNA, "in")
+    site.tap(BORIS, "in")
+    site.cloud.tell(ANNAS, Direction.OUT, site.clock.utc + 1)
+    assert known(site).inside == 1
+
+
 def test_nobody_is_counted_where_nothing_is_limited(site: Gate) -> None:
     site.tap(ANNA, "in")
     assert known(site).inside == 0

@@ -93,6 +93,20 @@ def test_the_tables_remember_it_over_a_reboot(tmp_path: Path) -> None:
         assert heard.unheard_for(reading(IN_1970, UNTRUSTED, 8, HOUR)) == HOUR
 
 
+def test_a_cloud_that_is_heard_again_is_not_forgotten_by_a_power_cut_right_after(tmp_path: Path) -> None:
+    """Else a long silence that is over would keep the doors shut after it."""
+    path, clock = tmp_path / "tables.db", HandClock()
+    with closing(Tables.open(path)) as tables:
+        tables.apply(strict())
+        tables.heard(clock.read())
+        clock.pass_by(80 * 3600)
+        tables.count_silence(clock.read())
+        clock.pass_by(60)
+        tables.heard(clock.read())
+    with closing(Tables.open(path)) as again:
+        assert again.unheard_for(reading(IN_1970, UNTRUSTED, 7, HOUR)) == HOUR
+
+
 @pytest.mark.parametrize(("minutes", "most"), [(60, 7), (None, 1)])
 def test_hearing_the_cloud_is_written_sparsely_and_only_where_doors_expire(
     tmp_path: Path, minutes: int | None, most: int

@@ -328,6 +328,13 @@ def test_anti_passback_denies_remarks_or_forgives(
     assert decide(replace(COMES_IN, binding=strict, movement=movement), NOW) == verdict
 
 
+def test_what_is_of_unknown_age_is_not_forgiven_yet() -> None:
+    """Another gate saw it, and this one's clock cannot tell how long ago."""
+    timed = binding(anti_passback=AntiPassback.TIMED, anti_passback_minutes=30)
+    facts = replace(COMES_IN, binding=timed, movement=Movement(Direction.IN, SEVEN - HOUR))
+    assert (decide(facts, UNSURE), decide(facts, NOW)) == (KEPT_OUT, WELCOME)
+
+
 @pytest.mark.feature("F15")
 def test_the_presence_reset_forgives_too() -> None:
     facts = replace(COMES_IN, movement=moved(Direction.IN, 6 * HOUR))

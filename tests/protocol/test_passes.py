@@ -59,6 +59,16 @@ def test_the_age_is_that_of_the_clock_that_can_tell(
         ),
         (Movement(Direction.IN, IN_1970, BOOT, 0, UNTRUSTED), reading(SEVEN, monotonic=4 * HOUR * 1000), "03:00", True),
         (Movement(Direction.IN, SEVEN, BOOT, 0), reading(SEVEN, UNTRUSTED, 13 * HOUR * 1000), None, False),
+        # the reset was five hours ago, says a clock that nobody believes
+        (Movement(Direction.IN, SEVEN, BOOT, 0), reading(SEVEN, UNTRUSTED, 6 * HOUR * 1000), "03:00", True),
+        # from before this boot, which is thirteen hours old by now, or nearly
+        (
+            Movement(Direction.IN, IN_1970, EARLIER, 0, UNTRUSTED),
+            reading(SEVEN, TRUSTED, 13 * HOUR * 1000),
+            None,
+            False,
+        ),
+        (Movement(Direction.IN, IN_1970, EARLIER, 0, UNTRUSTED), reading(SEVEN, TRUSTED, 12 * HOUR * 1000), None, True),
         (Movement(Direction.IN, IN_2099, EARLIER, 0, UNTRUSTED), reading(SEVEN), "03:00", True),  # nobody can tell
     ],
 )
