@@ -7,7 +7,8 @@ import structlog
 from edge.doors import Door
 from edge.errors import DoorUnguarded, PinsFault
 from edge.events import Event
-from edge.signals import Pattern, Signals
+from edge.patterns import Pattern
+from edge.signals import Signals
 from protocol.decision import Granted, Verdict
 
 _log = structlog.get_logger()

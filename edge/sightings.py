@@ -8,9 +8,10 @@ import structlog
 
 from edge.answers import Answer
 from edge.events import Event
+from edge.patterns import Pattern
 from edge.readers import CardSeen, CardUnread, ReaderBack, ReaderLost, Sighting
 from edge.resting import Resting
-from edge.signals import Pattern, Signals
+from edge.signals import Signals
 from edge.tables import Tables
 from edge.terminal import Terminal
 from protocol.entries import Outcome

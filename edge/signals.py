@@ -5,8 +5,6 @@ from typing import Protocol
 from edge.patterns import PATTERNS, Pattern, Step
 from edge.scheduler import Scheduler, Timer
 
-__all__ = ["PATTERNS", "Outputs", "Pattern", "Signals"]
-
 DARK = Step(0)
 
 

@@ -17,8 +17,9 @@ from edge.events import Event
 from edge.guard import RepeatGuard
 from edge.knowledge import Knowledge
 from edge.ledger import Ledger
+from edge.patterns import Pattern
 from edge.readers import CardSeen
-from edge.signals import Pattern, Signals
+from edge.signals import Signals
 from protocol.decision import Verdict, decide
 
 _log = structlog.get_logger()

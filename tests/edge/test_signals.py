@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from edge.lines import Line
+from edge.patterns import PATTERNS, Pattern
 from edge.pins import Pins
-from edge.signals import PATTERNS, Pattern, Signals
+from edge.signals import Signals
 from tests.support.hand_clock import HandLoop
 
 GREEN = {

@@ -10,8 +10,8 @@ from edge.answers import Answer
 from edge.cli import main
 from edge.ledger import Ledger
 from edge.outbox import Outbox
+from edge.patterns import Pattern
 from edge.readers import CardSeen
-from edge.signals import Pattern
 from edge.terminal import Terminal
 from protocol.entries import Outcome, Payload, Tap
 
