@@ -5,16 +5,20 @@ import itertools
 import re
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from random import Random
 from typing import Final
 
 import psutil
 
+from edge.clock import SystemClock
+from edge.clock_trust import Trust
+from edge.ledger import Ledger
 from edge.local import AskTap, ask
 from edge.readers.simulated import SerialSimulator
 from protocol.cards import CardId, CardKind
+from protocol.clock import ClockQuality
 from protocol.entries import follow, genesis
 from protocol.messages import VERSION, Entries, Receipt, unpack_up
 from protocol.tables import EVERYBODY, Row, Table
@@ -23,12 +27,14 @@ from tests.soak.samples import Sample
 from tests.support.certificates import CertificateAuthority
 from tests.support.changes import PROJECT, binding, binding_row, block_row, change, roster_row
 from tests.support.cloud_end import CloudEnd
+from tests.support.entries import tap
 from tests.support.gate import TERMINAL
 from tests.support.mosquitto import CLOUD, Mosquitto
 from tests.support.terminal_process import SETTINGS, TerminalProcess
 from tests.support.waiting import until
 
 CARDS: Final = 300
+BEFORE: Final = 10_000
 READERS: Final = ("both", "second")
 TICK: Final = 0.25
 _MORE: Final = """
@@ -182,6 +188,16 @@ def _row(card: CardId) -> Row:
     return roster_row(card, f"{int(str(card)[-8:], 16):016x}")
 
 
+def _fill(state: Path) -> None:
+    """Entries of a past, so that the pages SQLite keeps are soon as many as they will ever be."""
+    state.mkdir()
+    clock = SystemClock(Trust(battery=True))
+    with closing(Ledger.open(state / "ledger.db", TERMINAL, clock)) as ledger:
+        now = clock.read().utc
+        for number in range(BEFORE):
+            ledger.append(tap(number % CARDS, at=now, quality=ClockQuality.HELD))
+
+
 @contextmanager
 def life(folder: Path, fault: str = "") -> Iterator[Life]:
     """A running daemon with its broker and cloud; `fault` names a planted bug of `tests.support.planted`."""
@@ -203,6 +219,7 @@ def life(folder: Path, fault: str = "") -> Iterator[Life]:
             settings, count = re.subn(old, new, settings)
             assert count == 1, old
         process = stack.enter_context(TerminalProcess(folder, settings, fault))
+        _fill(process.state)
         process.start()
         until(lambda: process.status()["link"]["online"], what="the link")
         yield Life(process, broker, cloud)
