@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 PYTHON := $(BIN)/python
 ROUNDS ?= 20
+RUNS ?= 100000
 HOURS ?= 1
 
 # the environment of some machines forbids bytecode, and every start of the product would pay for it
@@ -16,7 +17,7 @@ CODE := protocol edge cloud tests
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate $(if $(UPGRADE),--upgrade)
 
-.PHONY: help demo test check bench chaos powercut soak features format lock signals screenshots clean
+.PHONY: help demo test check bench chaos powercut soak fuzz features format lock signals screenshots clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +52,10 @@ powercut: ## cut the power again and again, as the disk may then be; ROUNDS=20 s
 soak: ## live with a daemon for long, and see that it takes no more and more; HOURS=1 says how long
 	@deploy/setup test
 	@$(PYTHON) -m tests.soak --hours $(HOURS)
+
+fuzz: ## give every parser of outside bytes nonsense; RUNS=100000 says how much
+	@deploy/setup test
+	@$(PYTHON) -m tests.fuzz.campaign --runs $(RUNS)
 
 features: ## run the tests and print which rows of docs/features.md they prove
 	@deploy/setup test

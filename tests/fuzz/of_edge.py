@@ -1,0 +1,207 @@
+"""The parsers of `edge`: readers, broker, local socket, panel, settings, and files that somebody may have changed."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from edge.carving import carve
+from edge.config import load
+from edge.door_sections import read_doors
+from edge.downlink import open_down
+from edge.errors import ConfigInvalid, LedgerFault, RequestRefused, TablesUnusable
+from edge.ledger import Ledger
+from edge.ledger_inspection import LedgerInspection
+from edge.ledger_start import open_ledger
+from edge.local import decode_request
+from edge.panel.questions import QuestionRefused, check_origin, parse_head
+from edge.pin_history import read_pin_history
+from edge.readers.frames import LONGEST_LINE, Frame, LineHex, Noise
+from edge.readers.pcsc import _CardFault, card_of
+from edge.readers.virtual_card import VirtualCard, obey
+from edge.tables import Tables
+from protocol.errors import ProtocolError
+from protocol.messages import TableChange, decode, encode
+from protocol.signatures import Verifier
+from protocol.topics import ALL_BLOCKLIST, AUDIENCE_ALL, Down, down
+from tests.fuzz.target import KIB, Target
+from tests.protocol.examples import MESSAGES, SIGNER, TERMINAL
+from tests.support.entries import tap
+from tests.support.gate import HandClock
+from tests.support.terminal_process import SETTINGS
+
+NESTED_TOML: Final = b"a = " + b"[" * 2000
+IN_MEMORY: Final = Path("/dev/shm")
+VERIFIER: Final = Verifier.of(SIGNER.private.public_key())
+
+
+class _Folder:
+    """A folder of this process, for parsers that read files; it goes with the process."""
+
+    def __init__(self) -> None:
+        self._made = tempfile.TemporaryDirectory(dir=IN_MEMORY if IN_MEMORY.is_dir() else None)
+        self.path = Path(self._made.name)
+
+    def holding(self, name: str, read: Callable[[Path], object]) -> Callable[[bytes], object]:
+        """A parser of bytes made of one that reads a file."""
+        path = self.path / name
+
+        def parse(given: bytes) -> object:
+            path.write_bytes(given)
+            return read(path)
+
+        return parse
+
+
+_folder: Final = _Folder()
+
+
+def _frames(given: bytes) -> None:
+    """However a stream is chopped, it gives the same values, and nothing is kept beyond a line."""
+    size, stream = given[0] % 7 + 1 if given else 1, given[1:]
+    frames, found = LineHex(), list[Frame | Noise]()
+    for at in range(0, len(stream), size):
+        found += frames.feed(stream[at : at + size])
+        assert len(frames) <= LONGEST_LINE
+    whole = LineHex()
+    assert found == whole.feed(stream)
+    assert frames.idle() == whole.idle()
+    assert all(len(each.raw) <= LONGEST_LINE for each in found)
+
+
+def _signed(given: bytes) -> object:
+    """What a cloud that lost its mind signs: everything behind the signature."""
+    what, topic, audience = (
+        (Down.RECEIPT, down(TERMINAL, Down.RECEIPT), TERMINAL),
+        (Down.TABLE, down(TERMINAL, Down.TABLE), TERMINAL),
+        (Down.BLOCKLIST, ALL_BLOCKLIST, AUDIENCE_ALL),
+    )[given[0] % 3 if given else 0]
+    return open_down(topic.encode(), SIGNER.seal(audience, what, given[1:]), TERMINAL, VERIFIER)
+
+
+def _topic_and_envelope(given: bytes) -> object:
+    topic, _, sealed = given.partition(b"\n")
+    return open_down(topic, sealed, TERMINAL, VERIFIER)
+
+
+def _applied(given: bytes) -> None:
+    """A change that is well-formed as a message, applied to tables that hold something."""
+    change = decode(TableChange, given)
+    with closing(Tables.open(_folder.path / "tables.db")) as tables:
+        tables.apply(change)
+
+
+def _question(given: bytes) -> None:
+    check_origin(parse_head(given))
+
+
+def _unheard(words: str) -> None:
+    """Nobody listens to complaints."""
+
+
+def _obeyed(given: bytes) -> None:
+    """`insert` would call the virtual reader: its port is one that nobody listens on."""
+    obey(VirtualCard(1), given.decode(errors="replace"), _unheard)
+
+
+def _silent(done: int, every: int) -> None:
+    """Nobody waits."""
+
+
+def _ledger(path: Path) -> None:
+    with LedgerInspection(path) as ledger:
+        ledger.tail(3)
+        ledger.verify(_silent)
+
+
+def _started(given: bytes) -> None:
+    """A start over a ledger that somebody or something changed: it is used or put aside, and a tap is recorded."""
+    folder = _folder.path / "start"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    (folder / "ledger.db").write_bytes(given)
+    with closing(open_ledger(folder, TERMINAL, HandClock())) as ledger:
+        assert ledger.append(tap(2)) == ledger.last_seq
+
+
+def _ledger_bytes() -> bytes:
+    path = _folder.path / "seed.db"
+    with closing(Ledger.open(path, TERMINAL, HandClock())) as ledger:
+        ledger.append(tap(1))
+    return path.read_bytes()
+
+
+LEDGER_FILE: Final = _ledger_bytes()
+
+TARGETS: Final[Mapping[str, Target]] = {
+    "frames": Target(
+        _frames, (), (b"\x0004A1B2C3\r\n", b"\x030102030405\n\r04a1\n", b"\x06" + b"A" * 200 + b"\n"), 512
+    ),
+    "down-signed": Target(
+        _signed,
+        (ProtocolError,),
+        tuple(bytes([number]) + encode(each) for each in MESSAGES.values() for number in range(3)),
+        share=4,
+    ),
+    "down": Target(
+        _topic_and_envelope,
+        (ProtocolError,),
+        (
+            down(TERMINAL, Down.RECEIPT).encode()
+            + b"\n"
+            + SIGNER.seal(TERMINAL, Down.RECEIPT, encode(MESSAGES["receipt"])),
+        ),
+    ),
+    "request": Target(
+        decode_request,
+        (RequestRefused,),
+        (
+            b'{"ask":"status"}',
+            b'{"ask":"tap","card":"uid:04A1B2C3","reader":"in"}',
+            b'{"ask":"signal","pattern":"blocked","seconds":5}',
+            b'{"ask":"status","x":' + b"[" * 3000,
+        ),
+    ),
+    "question": Target(
+        _question,
+        (QuestionRefused,),
+        (
+            b"GET / HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n\r\n",
+            b"POST /tap HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\nSec-Fetch-Site: none\r\n\r\n",
+        ),
+    ),
+    "settings": Target(
+        _folder.holding("terminal.toml", lambda path: load(path, {})),
+        (ConfigInvalid,),
+        (SETTINGS.encode(), NESTED_TOML, b"[[door]]\nname = 1979-05-27T07:32:00Z\npin = nan\n"),
+        growth=400,
+        share=8,
+    ),
+    "doors": Target(
+        _folder.holding("doors.toml", lambda path: read_doors(path, {})),
+        (ConfigInvalid,),
+        (SETTINGS.encode(), NESTED_TOML, b"[[door]]\nname = 'a'\npin = 5\n[door]\n[["),
+        growth=400,
+        share=8,
+    ),
+    "pins-log": Target(
+        _folder.holding("pins.log", read_pin_history), (), (b"", b'{"at":1,"pin":"red","level":1}\n'), growth=400
+    ),
+    "uid": Target(lambda given: card_of(list(given)), (_CardFault,), (bytes.fromhex("04A1B2C39000"), b"\x63\x00")),
+    "virtual-card": Target(_obeyed, (), (b"insert 04A1B2C3", b"remove", b"\n")),
+    "carving": Target(carve, (), (LEDGER_FILE,), 32 * KIB, growth=1200, share=8),
+    "ledger-file": Target(
+        _folder.holding("ledger.db", _ledger), (LedgerFault, ProtocolError), (LEDGER_FILE,), 40 * KIB, share=8
+    ),
+    "ledger-start": Target(_started, (LedgerFault,), (LEDGER_FILE,), 40 * KIB, slack=64 * KIB * KIB, share=40),
+    "table-applied": Target(
+        _applied,
+        (ProtocolError, TablesUnusable),
+        tuple(encode(each) for each in MESSAGES.values()),
+        slack=48 * KIB * KIB,
+        share=8,
+    ),
+}
