@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_time, format_timedelta
 from babel.numbers import format_decimal
+from babel.units import format_unit
 
 HOME: Final = "Europe/Stockholm"  # where no project says otherwise
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -39,6 +40,15 @@ class Moments:
     def zone(self, at: datetime, zone: str | None) -> str:
         """What the zone is called at that moment: CET or CEST."""
         return local(at, zone).tzname() or str(ZoneInfo(zone or HOME))
+
+    def span(self, minutes: int) -> str:
+        """A length of time in the largest unit that says it exactly: 1 day, 36 hours, 90 minutes."""
+        amount, unit = minutes, "duration-minute"
+        for size, larger in ((24 * 60, "duration-day"), (60, "duration-hour")):
+            if minutes and minutes % size == 0:
+                amount, unit = minutes // size, larger
+                break
+        return format_unit(amount, unit, length="long", locale=self.language)
 
     def offset(self, milliseconds: int) -> str:
         """How far a clock is off, with its sign and as exactly as it matters: +12 ms, +1.4 s, +20 min."""

@@ -8,6 +8,7 @@ from fastapi.testclient import TestClient
 
 from cloud.attendance.queries import newest_taps
 from cloud.clock import microseconds
+from cloud.portal.moments import Moments
 from cloud.projects.policies import Policies
 from cloud.projects.service import set_policies
 from cloud.scope import Scope
@@ -195,10 +196,20 @@ def test_the_policies_of_the_project_are_read_on_the_terminals_page(site: Site, 
     for expected in (
         "Nekas en stund 15 minuter",
         "Personer inne Högst 80",
-        "Förblir stängda efter 1440 minuter",
+        "Förblir stängda efter 1 dygn",
         "Bara den vars behörighet saknar tider kommer in",
         "Dagtid vissa tider · grind",
         "Helgdagar 1 dag",
     ):
         assert expected in said
     assert "Vad som gäller på projektet" not in words_of(karin.get(f"/terminals/{SPARE}"))
+
+
+@pytest.mark.parametrize(
+    ("minutes", "swedish", "english"),
+    [(1, "1 minut", "1 minute"), (90, "90 minuter", "90 minutes"), (120, "2 timmar", "2 hours")]
+    + [(1440, "1 dygn", "1 day"), (2160, "36 timmar", "36 hours"), (0, "0 minuter", "0 minutes")],
+)
+def test_a_span_is_said_in_the_largest_unit_that_says_it_exactly(minutes: int, swedish: str, english: str) -> None:
+    assert Moments("sv").span(minutes) == swedish
+    assert Moments("en").span(minutes) == english
