@@ -51,6 +51,7 @@ _SETTINGS: Final = f"""
 id = "{TERMINAL}"
 state_dir = "state"
 runtime_dir = "run"
+battery_clock = true
 repeat_seconds = 0
 
 [link]

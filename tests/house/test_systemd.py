@@ -34,3 +34,14 @@ def test_systemd_understands_every_line_of_the_unit(unit: Path, tmp_path: Path) 
 
 def test_both_programs_have_a_unit() -> None:
     assert [unit.name for unit in UNITS] == ["grindvakt-cloud.service", "grindvakt.service"]
+
+
+@pytest.mark.feature("F16")
+def test_the_terminal_may_ask_whether_its_clock_is_synchronised_and_not_set_it() -> None:
+    """adjtimex(2) reads and sets; systemd's group @clock, which @privileged holds and ProtectClock= forbids, has it."""
+    lines = (ROOT / "systemd/grindvakt.service").read_text(encoding="utf-8").splitlines()
+    filters = [line.removeprefix("SystemCallFilter=") for line in lines if line.startswith("SystemCallFilter=")]
+    forbidden = next(number for number, line in enumerate(filters) if line.startswith("~") and "@privileged" in line)
+    assert "ProtectClock=yes" not in lines
+    assert {"adjtimex", "clock_adjtime"} <= {call for line in filters[forbidden + 1 :] for call in line.split()}
+    assert "CapabilityBoundingSet=" in lines, "without CAP_SYS_TIME the kernel lets nobody set it"

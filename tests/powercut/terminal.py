@@ -39,6 +39,7 @@ _SETTINGS: Final = """
 id = "{terminal}"
 state_dir = "{folder}/state"
 runtime_dir = "{folder}/run"
+battery_clock = true
 repeat_seconds = 0
 
 [link]
@@ -169,7 +170,7 @@ class CutTerminal:
         heard, self._heard = self.reached.cloud.heard[self._heard :], len(self.reached.cloud.heard)
         batches = [unpack_up(Entries, each.payload) for each in heard if parse_up(each.topic).what is Up.ENTRIES]
         if batches:
-            newest = max(batches, key=lambda batch: batch.last)
+            newest = batches[-1]
             receipt = Receipt(VERSION, newest.ledger, newest.last, newest.last_hash)
             note(self.shim.journal, f"cloud {newest.ledger.hex()} {newest.last} {newest.last_hash.hex()}")
             self.reached.cloud.tell(TERMINAL, receipt)
@@ -178,7 +179,7 @@ class CutTerminal:
         """Let it end in its own way."""
         assert self._process is not None
         self._process.terminate()
-        self._ended()
+        assert self._ended() == 0, self.log[-2000:]
 
     def kill_at(self, call: str, suffix: str, skip: int, *errors: Fault) -> None:
         """Tap until it dies (SIGKILL) at such a call, after 40 taps at any light; meanwhile its disk has `errors`."""
