@@ -170,7 +170,8 @@ class Door:
             self._happen(Happening.CLOSED, "closed")
 
     def _exit_moved(self) -> None:
-        if self._sensors.exit_button is not None and self._sensors.exit_button.is_on:
+        button = self._sensors.exit_button
+        if button is not None and button.is_on and not self._is_stopping:
             self.open(BY_EXIT)
 
     def _tampered(self) -> None:

@@ -99,44 +99,59 @@ class MotorLock:
 
     def unlock(self, seconds: float) -> None:
         """Begin to withdraw the bolt. Raises DoorUnguarded, PinFailed."""
-        if self._state in {LockState.UNLOCKED, LockState.UNLOCKING}:
+        before = self._state
+        if before in {LockState.UNLOCKED, LockState.UNLOCKING}:
             return
-        self._aim, self._tries = LockState.UNLOCKED, 1
+        self._state = LockState.UNLOCKING
         try:
-            self._drive()
+            self._begin(LockState.UNLOCKED)
         except (DoorUnguarded, PinsFault):
             self._halt()
-            self._aim = LockState.LOCKED
+            self._aim, self._state = LockState.LOCKED, before
             raise
-        self._state = LockState.UNLOCKING
 
     def lock(self) -> None:
         """Begin to throw the bolt; a pin that refuses is tried again like a bolt that does not arrive."""
-        if self._is_thrown():
-            self._arrive(LockState.LOCKED)
-        elif self._state is not LockState.LOCKING:
-            self._aim, self._tries = LockState.LOCKED, 1
+        if self._state is not LockState.LOCKING:
             self._state = LockState.LOCKING
-            self._try()
+            try:
+                self._begin(LockState.LOCKED)
+            except (DoorUnguarded, PinsFault) as fault:
+                self._refused(fault)
 
     def stop(self) -> None:
         """Turn both drives off; the bolt stays where it is."""
         self._halt()
         self._guard.stop()
 
+    def _begin(self, aim: LockState) -> None:
+        """Aim there; a drive that turns that way already goes on, and its time with it: asking again adds nothing."""
+        self._aim, self._tries = aim, 1
+        if self._running is not self._towards():
+            self._drive()
+
     def _try(self) -> None:
         try:
             self._drive()
         except (DoorUnguarded, PinsFault) as fault:
-            _log.error(Event.DOOR_FAILED, door=self._name, why=str(fault), then="the motor is tried again")
-            self._fail()
+            self._refused(fault)
+
+    def _refused(self, fault: Exception) -> None:
+        _log.error(Event.DOOR_FAILED, door=self._name, why=str(fault), then="the motor is tried again")
+        self._fail()
 
     def _drive(self) -> None:
-        """Turn the motor towards the aim; when it turned the other way, after a pause."""
+        """Turn the motor towards the aim; when it turned the other way, after a pause.
+
+        A bolt that is there and rests stays; one that a drive just moved may have left already, unbelieved as yet.
+        """
         turns_over = self._running is not None and self._running is not self._towards()
         self._off()
         if turns_over:
-            self._later(REVERSAL, self._try, NOT_DRIVEN)
+            self._later(REVERSAL, self._try, BY_BOLT)
+            return
+        if self._is_there():
+            self._arrive(self._aim)
             return
         if not self._guard.arm(self._motor.seconds):
             raise DoorUnguarded(self._name)
@@ -149,8 +164,9 @@ class MotorLock:
 
     def _time_is_over(self) -> None:
         self._off()
-        if self._aim is LockState.UNLOCKED and self._motor.withdrawn is None and not self._motor.thrown.is_on:
-            self._arrive(LockState.UNLOCKED)
+        one_sensor = self._motor.withdrawn is None
+        if self._is_there() or (self._aim is LockState.UNLOCKED and one_sensor and not self._motor.thrown.is_on):
+            self._arrive(self._aim)
         else:
             self._fail()
 
@@ -167,20 +183,20 @@ class MotorLock:
 
     def _sensed(self) -> None:
         """A sensor of the bolt changed."""
-        at = self._arrived_at()
-        if at is not None:
-            self._arrive(at)
+        if self._is_there():
+            self._arrive(self._aim)
+        elif self._state is LockState.LOCKED:  # somebody's key withdraws it
+            self._arrive(LockState.UNLOCKED)
+        elif self._state is LockState.UNLOCKED and self._is_thrown():  # and throws it
+            self._arrive(LockState.LOCKED)
         self._report(BY_BOLT)
 
-    def _arrived_at(self) -> LockState | None:
-        """Which end the bolt has reached, by a drive or by somebody's key; None on its way."""
-        if self._is_thrown():
-            leaves = self._aim is LockState.UNLOCKED and self._state is not LockState.UNLOCKED
-            return None if leaves else LockState.LOCKED
-        if self._state is LockState.LOCKED:
-            return LockState.UNLOCKED
-        withdrawn = self._motor.withdrawn is not None and self._motor.withdrawn.is_on and not self._motor.thrown.is_on
-        return LockState.UNLOCKED if withdrawn and self._aim is LockState.UNLOCKED else None
+    def _is_there(self) -> bool:
+        """Says whether the sensors tell that the bolt is where it should be."""
+        if self._aim is LockState.LOCKED:
+            return self._is_thrown()
+        withdrawn = self._motor.withdrawn
+        return withdrawn is not None and withdrawn.is_on and not self._motor.thrown.is_on
 
     def _is_thrown(self) -> bool:
         """Both sensors at once is a fault of the wiring, and no word of a bolt."""
