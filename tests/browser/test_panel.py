@@ -176,6 +176,24 @@ def test_everything_can_be_done_with_keys_alone(panel: Open, terminal: TerminalP
     lit(page, "green")
 
 
+def test_the_page_beeps_as_the_buzzer_does_once_somebody_wants_to_hear_it(panel: Open) -> None:
+    page = panel(Look("en"))
+    page.evaluate("""() => {
+        window.gains = [];
+        const real = AudioContext.prototype.createGain;
+        AudioContext.prototype.createGain = function () { return (window.gain = real.call(this)); };
+        new MutationObserver(() => window.gains.push([document.getElementById('buzzer').classList.contains('on'),
+            Math.round((window.gain?.gain.value ?? 0) * 100) / 100]))
+            .observe(document.getElementById('buzzer'), { attributeFilter: ['class'] });
+    }""")
+    page.get_by_role("button", name="Let the page beep").click()
+    page.get_by_role("button", name=BLOCKED.name).click()
+    page.wait_for_function("() => window.gains.length >= 12")
+    page.get_by_role("button", name="Let the page beep").click()
+    page.evaluate("window.heard = window.gains.splice(0)")
+    assert page.evaluate("window.heard") == [[True, 0.06], [False, 0]] * 6
+
+
 def test_a_language_is_chosen_and_stays(panel: Open) -> None:
     page = panel()
     page.get_by_role("button", name="English").click()

@@ -58,6 +58,7 @@ function part(name, facts, draw) {
 }
 
 function lamps(lights) {
+  beep(lights.buzzer);
   for (const name of ["red", "green", "buzzer"]) {
     at(name).classList.toggle("on", lights[name]);
     at(name).setAttribute("aria-label", `${said(name)}: ${said(lights[name] ? "on" : "off")}`);
@@ -140,6 +141,29 @@ function answers() {
   );
 }
 
+// --- sound ----------------------------------------------------------------------------------------------------------
+
+let loudness = null;
+at("sound").addEventListener("click", () => {
+  const isOn = at("sound").getAttribute("aria-pressed") === "false";
+  at("sound").setAttribute("aria-pressed", isOn);
+  if (!isOn) return void (loudness.gain.value = 0);
+  if (loudness) return;
+  const audio = new AudioContext();
+  const tone = audio.createOscillator();
+  loudness = audio.createGain();
+  loudness.gain.value = 0;
+  tone.type = "square";
+  tone.frequency.value = 2300; // as small piezo buzzers do
+  tone.connect(loudness).connect(audio.destination);
+  tone.start();
+});
+
+function beep(isOn) {
+  const isWanted = at("sound").getAttribute("aria-pressed") === "true";
+  if (loudness) loudness.gain.value = isOn && isWanted ? 0.06 : 0;
+}
+
 // --- doors ----------------------------------------------------------------------------------------------------------
 
 function doors() {
@@ -212,6 +236,8 @@ function speak(chosen) {
   document.documentElement.lang = chosen;
   const fixed = { front: "front", simulated: "simulated", hold: "hold", "cards-head": "cards", "doors-head": "doors", "latest-head": "answers", "wrong-head": "held", nothing: "nothing", lost: "lost" };
   for (const [id, key] of Object.entries(fixed)) at(id).textContent = said(key);
+  at("sound").setAttribute("aria-label", said("sound"));
+  at("sound").title = said("sound");
   at("languages").setAttribute("aria-label", said("language"));
   at("other").querySelector("label").textContent = `${said("other")} (${said("other_hint")})`;
   at("other").querySelector("button").textContent = said("tap");
