@@ -59,7 +59,7 @@ def test_a_tap_by_command_turns_green_opens_the_lock_and_is_remembered_over_kill
     terminal.start()
     before = len(terminal.pin_changes)
     said = terminal.command("tap", str(ANNA), "--reader", "both")
-    assert said.stdout == "granted in (entry 3, shown as recorded_in_offline)\n"
+    assert re.fullmatch(r"granted in \(entry [34], shown as recorded_in_offline\)\n", said.stdout)
     assert lit_since(terminal, before) >= {"green", "buzzer", "lock-gate"}
     assert "red" not in lit_since(terminal, before)
 
@@ -75,11 +75,9 @@ def test_a_tap_by_command_turns_green_opens_the_lock_and_is_remembered_over_kill
         (str(ANNA), "anna", "in"),
         (str(ANNA), "anna", "out"),
     ]
-    assert [fact.subject for fact in ledger(terminal) if isinstance(fact, Fact)] == [
-        "ledger.opened",
-        "terminal.started",
-        "terminal.started",
-    ]
+    facts = [fact.subject for fact in ledger(terminal) if isinstance(fact, Fact)]
+    without_clock = [subject for subject in facts if subject != "clock.set"]  # which some machines have synchronised
+    assert without_clock == ["ledger.opened", "terminal.started", "terminal.started"]
 
 
 def test_without_network_and_certificates_taps_are_answered_and_the_link_says_what_it_lacks(

@@ -127,6 +127,7 @@ def test_a_boot_in_a_wrong_year_is_recorded_marked_and_repaired_when_time_arrive
     gate.start()
     until(gate.is_online, 20, "the link, which verified the broker by the last right time")
     until(lambda: gate.shown == "clock_untrusted", what="the light")
+    assert "(untrusted); it was last right at" in gate.process.command("status").stdout
     came_in = time.time_ns() // 1000
     first = gate.tap()
     assert (first["outcome"], first["direction"]) == ("granted", "in")
