@@ -226,7 +226,6 @@ def test_status_and_will_are_kept(told: Told, clock: MovedClock) -> None:
     told(story)
 
 
-@pytest.mark.feature("F15")
 def test_a_status_is_answered_now_and_then_so_that_a_quiet_terminal_hears_the_cloud(
     told: Told, clock: MovedClock
 ) -> None:

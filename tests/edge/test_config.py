@@ -118,7 +118,6 @@ def test_a_file_of_absurd_size_is_not_swallowed(tmp_path: Path) -> None:
     assert "larger than" in problems(tmp_path, "#" * 300_000)[0]
 
 
-@pytest.mark.feature("F15")
 def test_a_reader_is_told_which_doors_it_stands_at(tmp_path: Path) -> None:
     """Some, all of them, or none where it only registers."""
     for written, doors in (('["gate"]', ("gate",)), ("[]", ())):

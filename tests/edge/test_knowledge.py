@@ -43,20 +43,17 @@ def way(site: Gate, card: CardId = ANNA) -> Direction | None:
 # --- presence ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.feature("F14")
 def test_who_came_in_at_another_gate_goes_out_at_this_one(site: Gate) -> None:
     site.cloud.tell(ANNAS, Direction.IN, NOON - HOUR)
     assert site.tap(ANNA).verdict.direction is Direction.OUT
     assert site.tap(ANNA).verdict.direction is Direction.IN
 
 
-@pytest.mark.feature("F14")
 def test_a_card_without_a_person_is_known_from_another_gate_too(site: Gate) -> None:
     site.cloud.tell(BORISES, Direction.IN, NOON - HOUR)
     assert site.tap(BORIS).verdict.direction is Direction.OUT
 
 
-@pytest.mark.feature("F14")
 def test_what_the_cloud_says_of_an_earlier_time_does_not_undo_what_was_seen_here(site: Gate) -> None:
     """The echo of one's own taps comes late, and so does what other gates sent."""
     site.tap(ANNA)
@@ -66,13 +63,11 @@ def test_what_the_cloud_says_of_an_earlier_time_does_not_undo_what_was_seen_here
     assert way(site) is Direction.OUT
 
 
-@pytest.mark.feature("F14")
 def test_presence_of_thirteen_hours_ago_is_nothing(site: Gate) -> None:
     site.cloud.tell(ANNAS, Direction.IN, NOON - LONGEST_PASS)
     assert site.tap(ANNA, "both").verdict.direction is Direction.IN
 
 
-@pytest.mark.feature("F14")
 def test_each_company_of_a_person_has_its_own_presence(site: Gate) -> None:
     """The card decides for whom somebody works; one works for two, in turn."""
     second = CardId.parse("uid:04000000000002")
@@ -101,7 +96,7 @@ def test_under_a_clock_that_cannot_be_trusted_what_was_seen_since_the_boot_count
 # --- how many are inside ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.feature("F15")
+@pytest.mark.feature("F14")
 def test_the_limit_counts_who_is_inside_at_any_gate_once(site: Gate) -> None:
     site.cloud.bind(occupancy_limit=3)
     site.tap(ANNA, "in")
@@ -117,7 +112,7 @@ def test_the_limit_counts_who_is_inside_at_any_gate_once(site: Gate) -> None:
     assert isinstance(site.tap(BORIS, "in").verdict, Granted)
 
 
-@pytest.mark.feature("F15")
+@pytest.mark.feature("F14")
 def test_who_left_through_another_gate_is_no_longer_counted(site: Gate) -> None:
     site.cloud.bind(occupancy_limit=3)
     site.tap(ANNA, "in")
@@ -164,12 +159,10 @@ def test_the_count_is_that_of_asking_for_everybody(
 # --- doors and silence ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.feature("F15")
 def test_a_reader_knows_the_doors_it_stands_at(site: Gate) -> None:
     assert (known(site).at_doors, known(site, reader="shed").at_doors) == (None, ("shed",))
 
 
-@pytest.mark.feature("F15")
 def test_silence_counts_only_where_doors_expire_by_it(site: Gate) -> None:
     site.tables.heard(site.clock.read())
     site.clock.pass_by(3600)

@@ -554,7 +554,6 @@ def test_what_the_cloud_did_not_sign_for_this_terminal_changes_nothing_and_is_lo
     assert why in refused
 
 
-@pytest.mark.feature("F15")
 def test_a_receipt_ends_the_silence_of_the_cloud(wire: Wire) -> None:
     """Also one that says nothing new: it is how a cloud is heard where nobody taps."""
 

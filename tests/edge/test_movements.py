@@ -44,13 +44,11 @@ def test_the_newest_counts_in_the_order_of_the_ledger() -> None:
     assert way(movements, ANNA) == (Direction.OUT, NOON - HOUR)
 
 
-@pytest.mark.feature("F14")
 def test_a_person_is_known_by_any_of_their_cards() -> None:
     movements = Movements([went(Direction.IN)])
     assert way(movements, presence_key(OTHER, PERSON, COMPANY)) == (Direction.IN, NOON)
 
 
-@pytest.mark.feature("F14")
 @pytest.mark.parametrize(
     ("key", "project"),
     [

@@ -17,8 +17,6 @@ from protocol.tables import Table
 from tests.support.changes import binding, binding_row, change
 from tests.support.gate import NOON, TERMINAL, HandClock
 
-pytestmark = pytest.mark.feature("F15")
-
 HOUR = 3600 * MICROSECONDS
 TRUSTED, UNTRUSTED = ClockQuality.SYNCHRONISED, ClockQuality.UNTRUSTED
 IN_1970 = 60 * MICROSECONDS

@@ -244,7 +244,6 @@ def test_a_door_that_the_binding_names_and_is_not_here_is_left_out(bound: Gate) 
     assert lines[-1]["opened"] == ["gate"]
 
 
-@pytest.mark.feature("F15")
 def test_a_reader_opens_its_own_door_of_several(bound: Gate) -> None:
     """Rights, the binding and where the reader stands: what all three name is opened."""
     rights = (Right("yard", ("gate",)), Right("shed", ("shed",)))
@@ -260,7 +259,7 @@ def test_a_reader_opens_its_own_door_of_several(bound: Gate) -> None:
     assert bound.lit() >= {"lock-gate", "lock-shed"}
 
 
-@pytest.mark.feature("F15")
+@pytest.mark.feature("F12")
 def test_a_door_stays_open_longer_for_who_needs_longer(bound: Gate) -> None:
     bound.cloud.enrol(BORIS, "boris", long_access=True)
     for card, after_access_time in ((ANNA, False), (BORIS, True)):
@@ -272,7 +271,6 @@ def test_a_door_stays_open_longer_for_who_needs_longer(bound: Gate) -> None:
         assert "lock-gate" not in bound.lit()
 
 
-@pytest.mark.feature("F15")
 def test_doors_expire_while_the_cloud_is_silent_and_registering_goes_on(bound: Gate) -> None:
     bound.cloud.bind(doors_expire_after_offline=60)
     bound.tables.heard(bound.clock.read())

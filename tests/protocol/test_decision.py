@@ -91,7 +91,7 @@ OBJECTIONS: Final[list[tuple[Reason, dict[str, Any], dict[str, Any]]]] = [
 ]
 
 
-@pytest.mark.feature("F14")
+@pytest.mark.feature("F14", "F15")
 @pytest.mark.parametrize(("reason", "policy", "known"), OBJECTIONS, ids=[reason for reason, _, _ in OBJECTIONS])
 def test_each_reason_denies_an_in_and_only_remarks_on_an_out(
     reason: Reason, policy: dict[str, Any], known: dict[str, Any]
@@ -103,7 +103,6 @@ def test_each_reason_denies_an_in_and_only_remarks_on_an_out(
     assert goes_out == Granted(Direction.OUT, DOORS, None if reason in none_on_the_way_out else reason)
 
 
-@pytest.mark.feature("F14")
 @pytest.mark.parametrize(
     ("first", "second"),
     [(first, second) for first, second in combinations(OBJECTIONS, 2) if not first[2].keys() & second[2].keys()],
@@ -115,7 +114,6 @@ def test_the_first_denial_wins(first: tuple[Any, ...], second: tuple[Any, ...]) 
     assert decide(facts, NOW) == Denied(first[0], Direction.IN)
 
 
-@pytest.mark.feature("F14")
 def test_the_order_of_decision_is_that_of_the_reasons() -> None:
     """The documents list them in the order of the enum."""
     order = [Reason.UNBOUND, *(reason for reason, _, _ in OBJECTIONS)]
@@ -137,7 +135,6 @@ def test_an_open_project_admits_a_card_without_a_person_to_all_doors() -> None:
 # --- doors ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.feature("F15")
 @pytest.mark.parametrize(
     ("enrolment", "at_doors", "opened"),
     [
@@ -160,7 +157,6 @@ def test_doors_open_that_the_reader_stands_at_and_a_right_leads_to(
     assert decide(replace(COMES_IN, enrolment=enrolment, at_doors=at_doors), NOW) == Granted(Direction.IN, opened)
 
 
-@pytest.mark.feature("F15")
 @pytest.mark.parametrize(
     ("enrolment", "at_doors"),
     [
@@ -179,7 +175,6 @@ def test_who_has_no_right_that_leads_through_here_is_denied(
     assert decide(facts, NOW) == Denied(Reason.NO_RIGHT, Direction.IN)
 
 
-@pytest.mark.feature("F15")
 def test_on_the_way_out_every_door_at_the_reader_opens() -> None:
     facts = replace(GOES_OUT, enrolment=who("office"))
     assert decide(facts, NOW) == Granted(Direction.OUT, DOORS)
@@ -188,7 +183,7 @@ def test_on_the_way_out_every_door_at_the_reader_opens() -> None:
     assert decide(replace(facts, enrolment=who()), NOW) == Granted(Direction.OUT, DOORS, Reason.NO_RIGHT)
 
 
-@pytest.mark.feature("F15")
+@pytest.mark.feature("F12")
 def test_long_access_is_of_the_person() -> None:
     for facts in (COMES_IN, GOES_OUT):
         verdict = decide(replace(facts, enrolment=who("always", long_access=True)), NOW)
@@ -196,7 +191,7 @@ def test_long_access_is_of_the_person() -> None:
         assert verdict.long_access
 
 
-@pytest.mark.feature("F15")
+@pytest.mark.feature("F14")
 def test_a_limit_keeps_out_who_would_be_one_too_many() -> None:
     """Somebody inside who taps in again takes no second place; nobody is counted on the way out."""
     full = replace(COMES_IN, binding=binding(occupancy_limit=2), inside=2)
@@ -210,7 +205,6 @@ def test_a_limit_keeps_out_who_would_be_one_too_many() -> None:
     assert decide(replace(full, reader=ReaderDirection.OUT), NOW) == Granted(Direction.OUT, DOORS)
 
 
-@pytest.mark.feature("F15")
 @pytest.mark.parametrize(
     ("unheard_for", "opened", "remark"),
     [
@@ -234,7 +228,7 @@ def test_doors_stay_shut_on_the_way_in_when_the_cloud_was_silent_for_too_long(
 # --- hours and the clock ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.feature("F15")
+@pytest.mark.feature("F15", "F16")
 @pytest.mark.parametrize(
     ("policy", "enrolment", "verdict"),
     [
@@ -273,7 +267,6 @@ def test_a_holiday_of_the_project_keeps_a_day_shift_out() -> None:
 # --- which way, and anti-passback -------------------------------------------------------------------------------------
 
 
-@pytest.mark.feature("F14")
 @pytest.mark.parametrize(
     ("reader", "movement", "direction"),
     [
@@ -305,7 +298,7 @@ KEPT_OUT: Final = Denied(Reason.ANTI_PASSBACK, Direction.IN)
 WELCOME: Final = Granted(Direction.IN, DOORS)
 
 
-@pytest.mark.feature("F15")
+@pytest.mark.feature("F14")
 @pytest.mark.parametrize(
     ("policy", "movement", "verdict"),
     [
@@ -335,7 +328,7 @@ def test_what_is_of_unknown_age_is_not_forgiven_yet() -> None:
     assert (decide(facts, UNSURE), decide(facts, NOW)) == (KEPT_OUT, WELCOME)
 
 
-@pytest.mark.feature("F15")
+@pytest.mark.feature("F14")
 def test_the_presence_reset_forgives_too() -> None:
     facts = replace(COMES_IN, movement=moved(Direction.IN, 6 * HOUR))
     assert decide(replace(facts, binding=binding(anti_passback=AntiPassback.HARD)), NOW) == KEPT_OUT
@@ -343,7 +336,7 @@ def test_the_presence_reset_forgives_too() -> None:
     assert decide(replace(facts, binding=reset), NOW) == WELCOME
 
 
-@pytest.mark.feature("F15")
+@pytest.mark.feature("F14")
 @pytest.mark.parametrize("policy", [AntiPassback.SOFT, AntiPassback.HARD, AntiPassback.TIMED])
 def test_who_goes_out_twice_is_let_out_with_a_remark(policy: AntiPassback) -> None:
     facts = replace(GOES_OUT, binding=binding(anti_passback=policy, anti_passback_minutes=90), movement=GONE)
@@ -421,7 +414,6 @@ any_facts = st.builds(
 )
 
 
-@pytest.mark.feature("F14")
 @given(any_facts, readings)
 def test_the_decision_is_total_and_the_same_each_time(known: Facts, now: ClockReading) -> None:
     """Pure: what the portal says would happen is what happens, in 1970, in 2099 and before the calendar began."""
@@ -430,7 +422,6 @@ def test_the_decision_is_total_and_the_same_each_time(known: Facts, now: ClockRe
     assert isinstance(verdict, Granted | Denied)
 
 
-@pytest.mark.feature("F14")
 @given(any_facts, readings)
 def test_an_out_at_a_bound_terminal_is_never_denied_and_opens_what_the_reader_stands_at(
     known: Facts, now: ClockReading
@@ -446,7 +437,6 @@ def test_an_out_at_a_bound_terminal_is_never_denied_and_opens_what_the_reader_st
         assert verdict.doors == tuple(door for door in known.binding.doors if door in here)
 
 
-@pytest.mark.feature("F14")
 @given(any_facts, readings)
 def test_every_denial_is_the_first_that_holds(known: Facts, now: ClockReading) -> None:
     """Whatever else is taken away behind it in the order, the verdict stays."""
@@ -466,7 +456,6 @@ def test_every_denial_is_the_first_that_holds(known: Facts, now: ClockReading) -
             assert decide(eased, now) == verdict
 
 
-@pytest.mark.feature("F14")
 @given(any_facts, readings, enrolments, st.sampled_from("abcd"))
 def test_one_right_more_never_denies_and_never_shuts_a_door(
     known: Facts, now: ClockReading, enrolment: Enrolment, name: str

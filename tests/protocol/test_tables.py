@@ -87,7 +87,7 @@ def test_a_binding_that_would_fail_at_the_gate_is_refused_on_arrival(change: dic
         decode_binding(raw)
 
 
-@pytest.mark.feature("F15")
+@pytest.mark.feature("F14", "F15")
 def test_a_binding_arrives_with_its_rights_and_policies() -> None:
     assert decode_binding(encode_value(STRICT_BINDING)) == STRICT_BINDING
     assert decode_enrolment(encode_value(ENROLMENT)) == ENROLMENT
@@ -97,7 +97,6 @@ names = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=
 persons = st.none() | st.tuples(names, names)
 
 
-@pytest.mark.feature("F14")
 @given(
     st.lists(
         st.tuples(names, persons, st.builds(Presence, st.sampled_from(Direction), st.integers(0, 2**63 - 1), names))
