@@ -2,7 +2,7 @@
 
 A row lies in one piece within its page (Database File Format, section 2.1: the cell of a table's leaf), so that neither
 header, schema nor the tree above it is needed to find it. What is found proves nothing: `edge.weaving` does that.
-An entry that overflows its page is not found; those are over 4,050 bytes long, and nothing records such.
+An entry that overflows its page is not found; those are over 980 bytes long, and nothing records such.
 """
 
 import os

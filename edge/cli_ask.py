@@ -103,6 +103,9 @@ def _status_lines(answer: Answer) -> list[tuple[str, str, str | None]]:
     if answer["panel"]:
         lines.append(("panel", answer["panel"], None))
     lines.append(("ledger", f"{ledger['last_seq']} entries, {ledger['receipted']} of them receipted", None))
+    if ledger["behind"]:
+        lines.append(("", f"{ledger['behind']} entries of damaged ledgers are still to be sent", UNSURE))
+    lines.append(("room", _room_words(ledger), None))
     lines.append(("", f"{ledger['id']} ends in {ledger['last_hash'][:16]}…", "dim"))
     return lines
 
@@ -123,6 +126,11 @@ def _binding_line(binding: dict[str, Any] | None) -> tuple[str, str, str | None]
         return ("project", "not bound: bind it in the portal", BAD)
     ended = ", ended" if binding["ended"] else ""
     return ("project", f"{binding['project_name']}, {binding['place']} ({binding['mode']}{ended})", GOOD)
+
+
+def _room_words(ledger: dict[str, Any]) -> str:
+    free = ledger["disk_free_bytes"] / (1 << 30)
+    return f"{ledger['capacity_percent']:g} % of the ledger's capacity in use, {free:.1f} GiB of the disk free"
 
 
 def _queue_words(queue: dict[str, Any]) -> str:

@@ -12,20 +12,19 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from edge.clock import Clock
-from edge.errors import LedgerDamaged, LedgerFault, LedgerForeign, LedgerUnusable
+from edge.errors import LedgerDamaged, LedgerFault, LedgerUnusable
 from edge.events import Event
+from edge.ledger_opening import ENTRIES_FROM, check_end, identity, settle
 from edge.ledger_schema import MIGRATIONS
 from edge.remnant import remnant
 from edge.storage import READING_FAILED, fault_of, log_left_alone, open_file, primary_code
 from protocol.clock import ClockQuality
 from protocol.entries import (
-    LEDGER_BYTES,
     SALT_BYTES,
     VERSION,
     Fact,
     Payload,
     Tap,
-    check_link,
     decode_payload,
     digest,
     encode_payload,
@@ -33,31 +32,25 @@ from protocol.entries import (
     genesis,
     link,
 )
-from protocol.errors import ChainBroken, ProtocolError, TerminalId
+from protocol.errors import ProtocolError, TerminalId
 from protocol.messages import VERSION as MESSAGE_VERSION
 from protocol.messages import Entries, Receipt
 
 if TYPE_CHECKING:
     from edge.ledger_inspection import Verified
 
-CHECKED_AT_START: Final = 100
 LARGEST_BATCH_BYTES: Final = 512 * 1024
 LOOKED_BACK: Final = 20_000  # entries; only reached where no clock was ever trusted
 PAGE: Final = 500
+PAGE_SIZE: Final = 1024  # bytes; a tap writes little more than half of what it does with 4096 (docs/performance.md)
 
 _PERHAPS_FULL: Final = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
 
 _log: FilteringBoundLogger = structlog.get_logger()
 
-# the casts keep what a damaged file has for a number or bytes from being anything else
-_FIRST: Final = "SELECT coalesce(cast(digest AS BLOB), x''), coalesce(cast(hash AS BLOB), x'') FROM entry WHERE seq = 1"
 _PAYLOAD: Final = "SELECT coalesce(cast(bytes AS BLOB), x'') FROM payload WHERE seq = ?"
 _NEWEST: Final = """
     SELECT cast(seq AS INTEGER), coalesce(cast(hash AS BLOB), x'') FROM entry ORDER BY seq DESC LIMIT 1"""
-_ENTRIES_FROM: Final = """
-    SELECT cast(entry.seq AS INTEGER), coalesce(cast(entry.digest AS BLOB), x''),
-    coalesce(cast(entry.hash AS BLOB), x''), cast(payload.bytes AS BLOB) FROM entry LEFT JOIN payload USING (seq)
-    WHERE entry.seq >= ? ORDER BY entry.seq LIMIT ?"""
 _NEWEST_BELOW: Final = """
     SELECT cast(seq AS INTEGER), coalesce(cast(bytes AS BLOB), x'') FROM payload
     WHERE seq < ? ORDER BY seq DESC LIMIT ?"""
@@ -84,7 +77,7 @@ class Ledger:
         self.failures = 0
         """How many entries could not be recorded since the last that was."""
         self._inode = path.stat().st_ino
-        self.id = self._identity()
+        self.id = identity(self._execute, path, terminal)
         self.last_seq, self.last_hash = 0, genesis(terminal, self.id)
         self._read_end()
         row = self._execute("SELECT cast(upto AS INTEGER) FROM receipt").fetchone()
@@ -100,14 +93,14 @@ class Ledger:
         `followed` tells a new one what it follows. Raises LedgerFault, ChainBroken.
         """
         try:
-            connection = open_file(path, MIGRATIONS, "FULL")
+            connection = open_file(path, MIGRATIONS, "FULL", page_size=PAGE_SIZE)
         except READING_FAILED as exc:
             raise fault_of(path, exc, at_start=True) from exc
         try:
             ledger = cls(path, connection, terminal)
-            ledger._check_ends()
+            check_end(ledger._execute, ledger.last_seq, ledger.receipted, ledger.hash_at)
             ledger._regain()
-            ledger._settle()
+            settle(ledger._execute)
             if not ledger.last_seq:
                 ledger.append(fact(clock, "ledger.opened", {"ledger": ledger.id.hex(), **followed()}))
             ledger.append(fact(clock, "terminal.started", {}))
@@ -183,7 +176,7 @@ class Ledger:
         if after >= self.last_seq:
             return None
         with self._translated():
-            rows = self._execute(_ENTRIES_FROM, (max(after, 1), most + (after > 0))).fetchall()
+            rows = self._execute(ENTRIES_FROM, (max(after, 1), most + (after > 0))).fetchall()
         previous = rows.pop(0)[2] if after else genesis(self.terminal, self.id)
         payloads: list[bytes] = []
         size, last_hash = 0, previous
@@ -273,24 +266,6 @@ class Ledger:
         if inode != self._inode:
             raise self._damage("another file lies in its place")
 
-    def _identity(self) -> bytes:
-        """This ledger's name, made with the file. Raises LedgerForeign."""
-        row = self._execute("SELECT cast(id AS BLOB), terminal FROM ledger").fetchone()
-        first = self._execute(_FIRST).fetchone()
-        if row is None:
-            if first is not None:
-                raise self._damage("its name is gone")
-            made = secrets.token_bytes(LEDGER_BYTES)
-            self._execute("INSERT INTO ledger VALUES (1, ?, ?)", (made, self.terminal))
-            return made
-        found: bytes = row[0] or b""
-        begins = genesis(TerminalId(str(row[1])), bytes(found))
-        if first is not None and link(begins, 1, first[0]) != first[1]:
-            raise self._damage("its name and its first entry do not belong together")
-        if row[1] != self.terminal:
-            raise LedgerForeign(self.path, row[1], self.terminal)
-        return found
-
     def _read_end(self) -> None:
         row = self._execute(_NEWEST).fetchone()
         self.last_seq, self.last_hash = row or (0, genesis(self.terminal, self.id))
@@ -303,32 +278,6 @@ class Ledger:
             raise LedgerUnusable(log, str(exc)) from exc
         if regained is not None:
             _log.warning(Event.LEDGER_REGAINED, seq=self.record(regained))
-
-    def _settle(self) -> None:
-        """Move everything from the log into the file, and begin the log anew, before any new entry builds on it.
-
-        After a sync that failed, what the log shows may be in the kernel's memory only, and no later sync of the log
-        writes it; the file that it is copied to is written.
-        """
-        try:
-            self._execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        except sqlite3.OperationalError as exc:
-            if primary_code(exc) != sqlite3.SQLITE_FULL:  # then it stays where it is
-                raise
-
-    def _check_ends(self) -> None:
-        """Check the newest links of the chain, before anything is added to it. Raises ChainBroken."""
-        if self.receipted > self.last_seq:
-            raise ChainBroken(self.last_seq + 1, f"it is missing, and the cloud has entries up to {self.receipted}")
-        first = max(self.last_seq - CHECKED_AT_START, 0)
-        expected, previous = first + 1, self.hash_at(first)
-        for seq, payload_digest, entry_hash, raw in self._execute(_ENTRIES_FROM, (expected, CHECKED_AT_START)):
-            if seq != expected:
-                raise ChainBroken(expected, "it is missing")
-            if raw is None and seq > self.receipted:
-                raise ChainBroken(seq, "its payload is missing and no receipt covers it")
-            check_link(previous, seq, payload_digest, entry_hash, raw)
-            expected, previous = seq + 1, entry_hash
 
     def _fault(self, exc: sqlite3.Error | UnicodeDecodeError) -> LedgerFault:
         fault = fault_of(self.path, exc)

@@ -13,6 +13,7 @@ from edge.patterns import PATTERNS
 from edge.pins import Pins
 from edge.readers import Reader
 from edge.resting import Resting
+from edge.retention import room
 from edge.settings import LinkSettings
 from edge.signals import Signals
 from edge.tables import Tables
@@ -45,10 +46,10 @@ class Report:
     panel: str | None = None
 
     def status(self) -> dict[str, Any]:
-        """Everything, for `grindvakt status`. Raises LedgerUnusable."""
+        """Everything, for `grindvakt status`. Raises LedgerFault."""
         now, ledger = self.clock.read(), self.outbox.ledger
         parts = condition(self.software, self.readers, self.doors, self.resting)
-        oldest = self.outbox.oldest_unsent
+        oldest, used = self.outbox.oldest_unsent, room(ledger.path)
         return {
             "terminal": ledger.terminal,
             "software": self.software,
@@ -65,6 +66,9 @@ class Report:
                 "last_seq": ledger.last_seq,
                 "last_hash": ledger.last_hash.hex(),
                 "receipted": ledger.receipted,
+                "capacity_percent": used.percent,
+                "disk_free_bytes": used.free,
+                "behind": self.outbox.depth_behind,
             },
             "tables": self.tables.versions,
             "panel": self.panel,

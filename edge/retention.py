@@ -82,7 +82,7 @@ class Retention:
         kept = kept_payloads(connection)
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
         (unused,) = connection.execute("PRAGMA freelist_count").fetchone()
-        if shutil.disk_usage(self._path.parent).free < self._least_free and unused < pages // 50:
+        if shutil.disk_usage(self._path.parent).free < self._least_free and unused <= pages // 50:
             return BATCH  # the file grows no further while it has pages to use again
         return min(kept - self._capacity, BATCH)
 

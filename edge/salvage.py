@@ -23,7 +23,7 @@ from protocol.errors import ProtocolError, TerminalId
 PIECE: Final = 128 * 1024
 BLOCK: Final = 4096  # what is read at a time where the disk fails
 ROWS: Final = 200  # woven between two pauses
-RANGES_IN_A_FACT: Final = 100
+RANGES_IN_A_FACT: Final = 40  # so that a fact lies within a page
 
 READING, WEAVING, READ, TOLD = "reading", "weaving", "read", "told"
 
@@ -67,7 +67,7 @@ class Salvaged:
     lost: tuple[tuple[int, int], ...]
 
     def declarations(self) -> list[dict[str, str]]:
-        """The details of the facts `ledger.lost`: numbers and ranges of numbers, a hundred in each."""
+        """The details of the facts `ledger.lost`: numbers and ranges of numbers."""
         name = self.ledger.hex() if self.ledger else "unknown"
         ranges = [str(first) if first == last else f"{first}-{last}" for first, last in self.lost]
         parts = [ranges[at : at + RANGES_IN_A_FACT] for at in range(0, len(ranges), RANGES_IN_A_FACT)]

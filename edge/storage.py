@@ -28,15 +28,21 @@ Migration = Callable[["Database"], None]
 
 
 def open_file(
-    path: Path, migrations: Sequence[Migration], synchronous: Literal["FULL", "NORMAL"], *, threads: bool = False
+    path: Path,
+    migrations: Sequence[Migration],
+    synchronous: Literal["FULL", "NORMAL"],
+    *,
+    threads: bool = False,
+    page_size: int = 4096,
 ) -> sqlite3.Connection:
     """Open for writing, in WAL mode, without transactions of Python's making.
 
-    `threads`: the caller sees to it that only one thread uses the connection at a time.
+    `page_size` is that of a new file; one that is there keeps its own. `threads`: the caller sees to it that only one
+    thread uses the connection at a time.
     Raises FileTooNew, sqlite3.Error, OSError.
     """
     if not path.exists():
-        _make(path, migrations)
+        _make(path, migrations, page_size)
     connection = sqlite3.connect(path, timeout=1.0, isolation_level=None, check_same_thread=not threads)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -50,12 +56,13 @@ def open_file(
     return connection
 
 
-def _make(path: Path, migrations: Sequence[Migration]) -> None:
+def _make(path: Path, migrations: Sequence[Migration], page_size: int) -> None:
     """Make a new file under another name first: after a power cut it is there whole, or not at all."""
     new = path.with_name(f"{path.name}.new")
     for companion in ("", "-journal", "-wal", "-shm"):
         new.with_name(new.name + companion).unlink(missing_ok=True)
     with closing(sqlite3.connect(new, isolation_level=None)) as connection:
+        connection.execute(f"PRAGMA page_size = {page_size}")
         connection.execute("PRAGMA journal_mode = WAL")
         _migrate(connection, new, migrations)
     new.chmod(0o600)

@@ -18,8 +18,9 @@ from structlog.testing import capture_logs
 
 from edge.errors import FileTooNew, LedgerDamaged, LedgerForeign, LedgerUnusable
 from edge.events import Event
-from edge.ledger import CHECKED_AT_START, LARGEST_BATCH_BYTES, Ledger
+from edge.ledger import LARGEST_BATCH_BYTES, Ledger
 from edge.ledger_inspection import LedgerInspection
+from edge.ledger_opening import CHECKED_AT_START
 from protocol.clock import ClockQuality
 from protocol.entries import Fact, Tap, decode_payload, encode_payload, follow, genesis
 from protocol.errors import ChainBroken, TerminalId

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -273,7 +274,7 @@ def test_an_unknown_ledger_is_followed_as_unknown(wreck: Wreck) -> None:
 @pytest.mark.parametrize("times", [3])
 def test_what_is_put_aside_is_never_overwritten(wreck: Wreck, times: int) -> None:
     settle(wreck)
-    kept = []
+    kept: list[bytes] = []
     for _ in range(times):
         wreck.file.write_bytes(b"garbage %d" % len(kept) * 500)
         kept.append(wreck.file.read_bytes())
@@ -360,7 +361,7 @@ def test_reading_goes_on_where_a_restart_interrupted_it(wreck: Wreck) -> None:
     while True:
         patience = iter([False] * random.randrange(3 + restarts // 10))
         try:
-            salvaged = salvage(aside, TERMINAL, lambda patience=patience: next(patience, True))
+            salvaged = salvage(aside, TERMINAL, partial(next, patience, True))
             break
         except Stopped:
             restarts += 1
@@ -422,7 +423,7 @@ def test_lost_numbers_are_declared_a_hundred_ranges_at_a_time() -> None:
     first, second = Salvaged(b"l" * 16, 900, 1000, lost).declarations()
     assert first["numbers"].startswith("501-520 533 535 ")
     assert len(first["numbers"].split()) == RANGES_IN_A_FACT
-    assert second["numbers"] == "731"
+    assert second["numbers"] == "611"
 
 
 @pytest.fixture(autouse=True)
