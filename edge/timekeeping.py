@@ -42,12 +42,13 @@ def remembered(path: Path, boot: bytes, *, battery: bool, certified: int | None)
 
 
 def newest_trusted(path: Path) -> Payload | None:
-    """The newest entry whose clock was trusted, read before the ledger is opened; of a damaged file, what can be."""
-    # without a log, opening would make one, and nobody could see any more that it is gone
-    is_logged = path.with_name(f"{path.name}-wal").exists()
-    uri = f"{path.absolute().as_uri()}?mode=ro&immutable={int(not is_logged)}"
+    """The newest entry whose clock was trusted, read before the ledger is opened; of a damaged file, what can be.
+
+    Looking changes nothing: without a write-ahead log the file is read as it lies, so that none is made beside it.
+    """
+    asked = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
     try:
-        with closing(sqlite3.connect(uri, uri=True)) as connection:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{asked}", uri=True)) as connection:
             for (raw,) in connection.execute("SELECT bytes FROM payload ORDER BY seq DESC LIMIT ?", (LOOKED_BACK,)):
                 with suppress(ProtocolError):  # what a later version wrote is passed over
                     payload = decode_payload(raw)

@@ -56,6 +56,13 @@ def test_nothing_is_known_before_the_first_start(path: Path) -> None:
     assert not path.exists(), "looking makes no file"
 
 
+def test_looking_makes_no_write_ahead_log_where_one_is_lost(path: Path) -> None:
+    """Else the start, which looks for it next, would take an empty one for the lost one."""
+    recorded(path, tap(1, at=NOON))
+    assert remembered(path, boot_id(), battery=False, certified=None).floor == NOON
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
 @pytest.mark.feature("F16")
 def test_the_floor_is_the_newest_trusted_entry_however_many_untrusted_ones_follow(path: Path) -> None:
     later = [tap(number, at=4 * HOUR, quality=UNTRUSTED) for number in range(300)]
@@ -94,6 +101,39 @@ def test_a_damaged_file_is_left_to_whoever_opens_it_for_good(path: Path, damaged
     path.write_bytes(damaged)
     assert newest_trusted(path) is None
     assert path.read_bytes() == damaged
+
+
+@pytest.mark.parametrize("ended", ["in order", "killed", "killed, and its log lost"])
+def test_looking_changes_no_file(path: Path, tmp_path: Path, ended: str) -> None:
+    """Whether a log is there tells the start in what state the ledger was left."""
+    left, clock = tmp_path / "left", HandClock()
+    left.mkdir()
+    with closing(Ledger.open(path, TERMINAL, clock)) as ledger:
+        ledger.append(tap(1, at=NOON + HOUR))
+        if ended != "in order":
+            copy_files(path, left)
+    if ended == "in order":
+        copy_files(path, left)
+    if ended.endswith("lost"):
+        (left / "ledger.db-wal").unlink()
+    before = contents(left)
+    newest = newest_trusted(left / "ledger.db")
+    assert contents(left) == before
+    if not ended.endswith("lost"):
+        assert newest is not None
+        assert newest.registered_at == NOON + HOUR
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """The files there, but for the memory that connections share, which each opening makes anew."""
+    return {file.name: file.read_bytes() for file in folder.iterdir() if not file.name.endswith("-shm")}
+
+
+def copy_files(path: Path, folder: Path) -> None:
+    """The ledger and its log as they are at this moment; what SQLite keeps in memory is gone with the power."""
+    for name in (path.name, f"{path.name}-wal"):
+        if (path.parent / name).exists():
+            (folder / name).write_bytes((path.parent / name).read_bytes())
 
 
 def test_entries_of_a_later_version_are_passed_over(path: Path) -> None:
