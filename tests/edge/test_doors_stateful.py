@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from edge.door_lines import lock_line, throw_line
 from edge.door_rules import LockState, Relock
@@ -166,6 +166,5 @@ KINDS: Final = {
 @pytest.mark.feature("F12", "F13")
 @pytest.mark.parametrize("kind", KINDS)
 def test_whatever_happens_at_a_door_it_keeps_its_promises(kind: str) -> None:
-    case = of(KINDS[kind]).TestCase()
-    case.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
-    case.runTest()
+    few = settings(max_examples=25, stateful_step_count=25, deadline=None)
+    run_state_machine_as_test(of(KINDS[kind]), settings=few)
