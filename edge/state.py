@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -73,7 +73,17 @@ async def when_usable(
     return None
 
 
-def end_on_damage(ledger: Ledger, loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
+class Times(Protocol):
+    """The part of the loop that knows how long things take."""
+
+    def time(self) -> float:
+        """Seconds of a clock that only goes on."""
+
+    def call_later(self, delay: float, callback: Callable[[], object], /) -> object:
+        """Call in so many seconds."""
+
+
+def end_on_damage(ledger: Ledger, loop: Times, stop: Callable[[], None]) -> None:
     """From now on damage ends the daemon; the next start puts the ledger aside and begins another at once.
 
     A ledger that began with this very start is given a minute, so that a disk that damages everything is not written
