@@ -7,7 +7,7 @@ The model is POSIX at its least obliging, for a disk that keeps its word:
 - a size counts with such a sync too; until then a file may have grown without its data (zeros or rubbish), or have its
   data cut off;
 - a name, its removal or a rename counts once the folder was synced; a synced file without a name is gone;
-- after a sync that failed, the pages it was for are clean in memory and not on the disk: a later sync that ends well
+- after a sync that failed, the sectors it was for are clean in memory and not on the disk: a later sync that ends well
   says nothing about them unless they were written again.
 """
 
@@ -17,12 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.powercut.file import PAGE, Fate, File, Style, survivor
+from tests.powercut.file import Fate, File, Style, survivor
 from tests.powercut.journal import Op, Record
 
 FOLDER: Final = "."
 VOLATILE: Final = "-shm"
 """The end of names whose content lives in memory only: written through mmap, and never trusted after a start."""
+
+SHARED: Final = 32768
+"""Bytes of such a file, as SQLite makes it."""
 
 COUNTED: Final = "ledger.db"
 """The beginning of the names whose writes are counted; that of the lights loses many, and nobody minds."""
@@ -94,7 +97,7 @@ class Disk:
         image = {}
         for name, file in sorted(names.items()):
             if name.endswith(VOLATILE):
-                content = chance.choice([None, b"", bytes(8 * PAGE), chance.randbytes(8 * PAGE)])
+                content = chance.choice([None, b"", bytes(SHARED), chance.randbytes(SHARED)])
                 if content is not None:
                     image[name] = content
             else:

@@ -1,13 +1,12 @@
-"""One file during a power cut: the pages that are on the disk for certain, and what of the rest survives."""
+"""One file during a power cut: the sectors that are on the disk for certain, and what of the rest survives."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
 SECTOR: Final = 512
-PAGE: Final = 4096
 
 
 class Style(StrEnum):
@@ -44,28 +43,23 @@ class Fate:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """A part of a write that lies in one page; `data` None: zeros from `start` to the page's end, by a truncation."""
+    """The part of a write that lies in one sector; `data` None: zeros from `start` on, by a truncation."""
 
     order: int
     start: int
     data: bytes | None
 
-    def laid_on(self, page: bytearray) -> None:
+    def laid_on(self, sector: bytes) -> bytes:
         if self.data is None:
-            page[self.start :] = bytes(PAGE - self.start)
-        else:
-            page[self.start : self.start + len(self.data)] = self.data
-
-    def touches(self, sector: int) -> bool:
-        end = PAGE if self.data is None else self.start + len(self.data)
-        return self.start < (sector + 1) * SECTOR and end > sector * SECTOR
+            return sector[: self.start] + bytes(SECTOR - self.start)
+        return sector[: self.start] + self.data + sector[self.start + len(self.data) :]
 
 
 @dataclass(slots=True)
 class File:
     """What is on the disk for certain, and what only memory has."""
 
-    pages: dict[int, bytes] = field(default_factory=dict)
+    sectors: dict[int, bytes] = field(default_factory=dict)
     size: int = 0
     pending: dict[int, list[_Piece]] = field(default_factory=dict)
     sizes: list[tuple[int, int]] = field(default_factory=list)
@@ -75,8 +69,8 @@ class File:
     @classmethod
     def of(cls, content: bytes) -> "File":
         """A file that was there with this content before anything happened."""
-        pages = {at // PAGE: content[at : at + PAGE].ljust(PAGE, b"\0") for at in range(0, len(content), PAGE)}
-        return cls(pages, len(content))
+        ats = range(0, len(content), SECTOR)
+        return cls({at // SECTOR: content[at : at + SECTOR].ljust(SECTOR, b"\0") for at in ats}, len(content))
 
     @property
     def newest_size(self) -> int:
@@ -90,20 +84,24 @@ class File:
 
     def content(self) -> bytes:
         """The file as programs see it."""
-        pages = dict(self.pages)
+        sectors = dict(self.sectors)
         for number, pieces in self.pending.items():
-            page = bytearray(pages.get(number, bytes(PAGE)))
-            for piece in pieces:
-                piece.laid_on(page)
-            pages[number] = bytes(page)
-        return _content(self.newest_size, pages)
+            sectors[number] = self.seen(number, pieces)
+        return _content(self.newest_size, sectors)
+
+    def seen(self, number: int, pieces: Iterable[_Piece]) -> bytes:
+        """A sector as programs saw it after these of its pieces, which are its first."""
+        sector = self.sectors.get(number, bytes(SECTOR))
+        for piece in pieces:
+            sector = piece.laid_on(sector)
+        return sector
 
     def write(self, order: int, offset: int, data: bytes) -> None:
         """Some bytes at an offset, as the `order`-th thing that happened."""
         at = 0
         while at < len(data):
-            number, start = divmod(offset + at, PAGE)
-            taken = data[at : at + PAGE - start]
+            number, start = divmod(offset + at, SECTOR)
+            taken = data[at : at + SECTOR - start]
             self.pending.setdefault(number, []).append(_Piece(order, start, taken))
             at += len(taken)
         if offset + len(data) > self.newest_size:
@@ -112,8 +110,8 @@ class File:
     def truncate(self, order: int, size: int) -> None:
         """Another size."""
         if size < self.newest_size:
-            first, start = divmod(size, PAGE)
-            for number in {*self.pages, *self.pending}:
+            first, start = divmod(size, SECTOR)
+            for number in {*self.sectors, *self.pending}:
                 if number >= first:
                     piece = _Piece(order, start if number == first else 0, None)
                     self.pending.setdefault(number, []).append(piece)
@@ -125,11 +123,11 @@ class File:
             covered = [piece for piece in pieces if piece.order < before]
             if not any(piece.order not in self.unsure for piece in covered):
                 continue  # nothing, or nothing that the kernel still takes for dirty
-            page = bytearray(self.pages.get(number, bytes(PAGE)))
-            for piece in covered:
-                piece.laid_on(page)
-            self.pages[number] = bytes(page)
-            self._keep_pending(number, pieces[len(covered) :])
+            self.sectors[number] = self.seen(number, covered)
+            if len(covered) < len(pieces):
+                self.pending[number] = pieces[len(covered) :]
+            else:
+                del self.pending[number]
         for order, size in self.sizes:
             if order < before:
                 self.size = size
@@ -139,50 +137,38 @@ class File:
         """A sync that began at `before` has failed."""
         self.unsure |= {order for order in self.waiting if order < before}
 
-    def _keep_pending(self, number: int, pieces: list[_Piece]) -> None:
-        if pieces:
-            self.pending[number] = pieces
-        else:
-            del self.pending[number]
-
 
 # --- what survives of one file --------------------------------------------------------------------------------------
 
 
-def _content(size: int, pages: Mapping[int, bytes]) -> bytes:
-    count = -(-size // PAGE)
-    return b"".join(pages.get(number, bytes(PAGE)) for number in range(count))[:size]
+def _content(size: int, sectors: Mapping[int, bytes]) -> bytes:
+    count = -(-size // SECTOR)
+    return b"".join(sectors.get(number, bytes(SECTOR)) for number in range(count))[:size]
 
 
 def survivor(file: File, chance: random.Random, style: Style, moment: int, fate: Fate) -> bytes:
     """The content after a cut; `moment`: the order up to which all survives, where the style is a prefix."""
     orders = sorted(file.waiting)
     kept = {order for order in orders if _is_kept(order, chance, style, moment)}
-    rubbish = chance.choice([bytes(PAGE), chance.randbytes(PAGE)])
-    pages = dict(file.pages)
+    rubbish = chance.choice([bytes(SECTOR), chance.randbytes(SECTOR)])
+    sectors = dict(file.sectors)
     seen: dict[int, set[bool]] = {order: set() for order in orders}
     for number, pieces in file.pending.items():
-        before = file.pages.get(number, bytes(PAGE))
-        page = bytearray(before if number * PAGE < file.size else rubbish)
-        for sector in range(PAGE // SECTOR):
-            touching = [piece for piece in pieces if piece.touches(sector)]
-            if style is Style.TORN:
-                version = chance.randint(0, len(touching))
-            else:
-                version = max((at for at, piece in enumerate(touching, 1) if piece.order in kept), default=0)
-            scratch = bytearray(before)
-            for at, piece in enumerate(touching):
-                if at < version:
-                    piece.laid_on(scratch)
-                seen[piece.order].add(at < version)
-            if version or not touching:
-                page[sector * SECTOR : (sector + 1) * SECTOR] = scratch[sector * SECTOR : (sector + 1) * SECTOR]
-        pages[number] = bytes(page)
+        if style is Style.TORN:
+            version = chance.randint(0, len(pieces))
+        else:
+            version = max((at for at, piece in enumerate(pieces, 1) if piece.order in kept), default=0)
+        for at, piece in enumerate(pieces):
+            seen[piece.order].add(at < version)
+        if version:
+            sectors[number] = file.seen(number, pieces[:version])
+        elif number * SECTOR >= file.size:
+            sectors[number] = rubbish
     for outcomes in seen.values():
         fate.survived += outcomes == {True}
         fate.lost += outcomes == {False}
         fate.torn += len(outcomes) == 2
-    return _content(_surviving_size(file, chance, style, moment), pages)
+    return _content(_surviving_size(file, chance, style, moment), sectors)
 
 
 def _is_kept(order: int, chance: random.Random, style: Style, moment: int) -> bool:

@@ -18,7 +18,8 @@ from tests.support.audit import Copy, Row, chain_faults, ledger_copy, recorded_t
 
 PINS: Final = "pins.log"
 LIT: Final = b" green 1\n"
-OWN: Final = ("ledger.db", "tables.db", "pins.log", "daemon.lock")
+OWN: Final = ("ledger.db", "ledger.reserve", "ledger.running", "tables.db", "pins.log", "daemon.lock")
+COMPANIONS: Final = (".new", "-wal", "-shm", "-journal", ".1")
 OF_DAMAGE: Final = {"ledger.lost", "ledger.salvaged"}
 
 
@@ -66,10 +67,9 @@ def judge(state: Path, promised: Promised) -> tuple[list[str], Copy | None]:
 
 
 def _is_own(name: str) -> bool:
-    stem = name
-    for companion in ("-wal", "-shm", "-journal", ".1"):
-        stem = stem.removesuffix(companion)
-    return stem in OWN
+    for companion in reversed(COMPANIONS):
+        name = name.removesuffix(companion)
+    return name in OWN
 
 
 def _copy(path: Path) -> Copy | None:

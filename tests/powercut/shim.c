@@ -7,7 +7,8 @@
  *
  * A change is carried out and written down under one lock, so the journal has the order in which the kernel saw things.
  * A sync is written down twice, when it begins and when it has ended: only what came before its beginning is covered.
- * What this file does not know how to follow (links, fallocate, writing through mmap, ...) is written down as such.
+ * The real disk is not asked for it: what a cut leaves is told by the journal.
+ * What this file does not know how to follow (links, folders, writing through mmap, ...) is written down as such.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -365,35 +366,51 @@ int ftruncate(int fd, off_t length)
     return ftruncate64(fd, length);
 }
 
+int posix_fallocate64(int fd, off64_t offset, off64_t length)
+{
+    if (!is_watched(fd))
+        return real_posix_fallocate64(fd, offset, length);
+    int fault = fault_of("fallocate", watched[fd].name);
+    if (fault > 0)
+        return fault;
+    pthread_mutex_lock(&lock);
+    struct stat before, after;
+    int known = fstat(fd, &before) == 0, result = real_posix_fallocate64(fd, offset, length);
+    if (known && fstat(fd, &after) == 0 && after.st_size != before.st_size)
+        note_plain(TRUNCATED, watched[fd].inode, after.st_size, watched[fd].name);
+    pthread_mutex_unlock(&lock);
+    return result;
+}
+
 /* --- syncs ------------------------------------------------------------------------------------------------------ */
 
-static int sync_watched(const char *call, int (*real)(int), int fd)
+/* Only written down: what is on the disk after a cut is told by the journal, and the real one need not hurry. */
+static int sync_watched(const char *call, int fd)
 {
-    int fault = fault_of(call, watched[fd].name);
-    if (fault == LIE)
-        return 0;
-    pthread_mutex_lock(&lock);
     uint64_t inode = watched[fd].inode;
     char name[sizeof watched[fd].name];
     strcpy(name, watched[fd].name);
+    pthread_mutex_lock(&lock);
     note_plain(SYNC_BEGUN, inode, gettid(), name);
     pthread_mutex_unlock(&lock);
-    int result = fault > 0 ? -1 : real(fd), error = fault > 0 ? fault : errno;
+    int fault = fault_of(call, name);
+    if (fault == LIE)
+        return 0;
     pthread_mutex_lock(&lock);
-    note(SYNC_ENDED, inode, gettid(), name, result == 0 ? "" : "failed", NULL, 0, 0);
+    note(SYNC_ENDED, inode, gettid(), name, fault == 0 ? "" : "failed", NULL, 0, 0);
     pthread_mutex_unlock(&lock);
-    errno = error;
-    return result;
+    errno = fault;
+    return fault == 0 ? 0 : -1;
 }
 
 int fsync(int fd)
 {
-    return is_watched(fd) ? sync_watched("fsync", real_fsync, fd) : real_fsync(fd);
+    return is_watched(fd) ? sync_watched("fsync", fd) : real_fsync(fd);
 }
 
 int fdatasync(int fd)
 {
-    return is_watched(fd) ? sync_watched("fdatasync", real_fdatasync, fd) : real_fdatasync(fd);
+    return is_watched(fd) ? sync_watched("fdatasync", fd) : real_fdatasync(fd);
 }
 
 void sync(void)
@@ -520,13 +537,6 @@ int symlink(const char *from, const char *to)
     if (below(to, buffer) != NULL)
         not_followed("symlink");
     return real_symlink(from, to);
-}
-
-int posix_fallocate64(int fd, off64_t offset, off64_t length)
-{
-    if (is_watched(fd))
-        not_followed("posix_fallocate");
-    return real_posix_fallocate64(fd, offset, length);
 }
 
 int fallocate64(int fd, int mode, off64_t offset, off64_t length)
