@@ -5,6 +5,7 @@ from pathlib import Path
 
 from edge.cli_ask import print_json
 from edge.config import EXIT_CONFIG, load
+from edge.door_contradictions import pulled_at_boot
 from edge.errors import ConfigInvalid
 from edge.settings import Settings
 
@@ -18,7 +19,7 @@ def check_config(path: Path, environment: Mapping[str, str], *, as_json: bool) -
             raise
         print_json({"problems": fault.problems, "warnings": []})
         return EXIT_CONFIG
-    warnings = list(absences(settings))
+    warnings = [*absences(settings), *pulls(settings)]
     if as_json:
         print_json({"problems": [], "warnings": warnings})
         return 0
@@ -38,3 +39,10 @@ def absences(settings: Settings) -> list[str]:
         if reader.device is not None and not reader.device.exists():
             missing.append(f"{reader.device} is not there now: reader {reader.name} waits for it")
     return missing
+
+
+def pulls(settings: Settings) -> list[str]:
+    """Which locks may move while the board boots."""
+    if settings.signals.kind == "simulated":
+        return []
+    return [warning for door in settings.doors for warning in pulled_at_boot(door)]

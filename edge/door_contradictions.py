@@ -1,9 +1,13 @@
 """Finds what is right by itself in a door's settings and wrong together."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from edge.door_rules import Relock
 from edge.settings import DoorSettings
+
+FIRST_PULLED_DOWN: Final = 9
+"""GPIO 0-8 are pulled up after a reset, the others down (BCM2835 ARM Peripherals, table 6-31)."""
 
 
 def pins_of(door: DoorSettings) -> list[int]:
@@ -16,6 +20,18 @@ def contradictions(door: DoorSettings) -> Iterator[str]:
     """Each a whole sentence that ends in what to do."""
     for problem in (*of_the_lock(door), *_of_the_times(door)):
         yield f"door {door.name} {problem}"
+
+
+def pulled_at_boot(door: DoorSettings) -> Iterator[str]:
+    """Which lines move its lock while the board boots, before anybody drives them; each a whole sentence."""
+    for pin in (door.pin, door.pin_lock):
+        pulled_up = pin is not None and pin < FIRST_PULLED_DOWN
+        if pin is not None and door.fail == "secure" and pulled_up is door.active_high:
+            way, other = ("up", "9 to 27") if pulled_up else ("down", "0 to 8")
+            yield (
+                f"door {door.name}: GPIO {pin} is pulled {way} until the daemon runs, which energises it: "
+                f"use one of {other}, or fit a resistor that holds it off"
+            )
 
 
 def of_the_lock(door: DoorSettings) -> Iterator[str]:

@@ -184,8 +184,9 @@ def test_check_config_says_what_is_right_and_what_is_not_there_yet(
     assert status == 0
     assert "terminal.toml is right: terminal gate-1, 1 readers, 1 doors" in out
     assert "ca.pem is not there yet: no link until it is" in out
+    assert "door gate: GPIO 5 is pulled up until the daemon runs, which energises it: use one of 9 to 27" in out
     status, out, _ = asked(stopped, capsys, "check-config", "--json")
-    assert (status, json.loads(out)["problems"], len(json.loads(out)["warnings"])) == (0, [], 3)
+    assert (status, json.loads(out)["problems"], len(json.loads(out)["warnings"])) == (0, [], 4)
 
 
 @pytest.mark.parametrize("words", [["check-config"], ["run"], ["status"], ["ledger", "verify"]])

@@ -165,6 +165,35 @@ def test_a_variable_that_overrides_nothing_is_a_mistake_with_a_suggestion(tmp_pa
         ('ca = "ca.pem"', "ca = 3", "link.ca = 3 does not fit: expected a path"),
         ('ca = "ca.pem"', 'ca = ""', "link.ca = '' does not fit: expected a path"),
         ("pin = 5", "pin = 5\naccess_seconds = 3600", "expected a number from 0.5 to 60"),
+        ("pin = 5", 'pin = 5\nkind = "motor"\nbolt_pin = 6', "door gate is a motor and has no pin_lock"),
+        ("pin = 5", 'pin = 5\nkind = "motor"\npin_lock = 6', "door gate is a motor and has no bolt_pin"),
+        ("pin = 5", "pin = 5\nbolt_pin = 6", "door gate is a relay and has a bolt_pin: only a motor has one"),
+        (
+            "pin = 5",
+            'pin = 5\nkind = "motor"\npin_lock = 6\nbolt_pin = 7\nfail = "safe"',
+            "door gate is a motor and fail-safe",
+        ),
+        (
+            "pin = 5",
+            "pin = 5\nheld_open_seconds = 30",
+            "door gate cannot know whether it is held open: give contact_pin",
+        ),
+        ("pin = 5", 'pin = 5\nrelock = "opened"', "door gate cannot know when it is opened: give contact_pin"),
+        (
+            "pin = 5",
+            "pin = 5\ncontact_pin = 6\npre_alarm_seconds = 10",
+            "door gate warns of an alarm that never comes: give held_open_seconds",
+        ),
+        (
+            "pin = 5",
+            "pin = 5\ncontact_pin = 6\nheld_open_seconds = 10\npre_alarm_seconds = 10",
+            "make pre_alarm_seconds shorter than held_open_seconds",
+        ),
+        ("pin = 5", "pin = 5\nlong_access_seconds = 2", "make long_access_seconds longer"),
+        ("pin = 5", "pin = 5\ncontact_pin = 5", "signals and door.pin = 5 stands more than once"),
+        ("pin = 5", "pin = 5\nexit_pin = 27", "signals and door.pin = 27 stands more than once"),
+        ("pin = 5", 'pin = 5\nfail = "open"', "expected secure or safe"),
+        ("pin = 5", "pin = 5\ndebounce_seconds = 5", "expected a number from 0.005 to 0.5"),
     ],
 )
 def test_each_mistake_says_what_to_do(tmp_path: Path, old: str, new: str, expected: str) -> None:

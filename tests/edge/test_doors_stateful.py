@@ -1,5 +1,6 @@
 """Whatever people and jams do to a door in whatever order: drives, guard, entries and physics keep their promises."""
 
+import re
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,6 +26,13 @@ TICK: Final = 0.05
 
 QUIET: Final = 0.4
 """After this long without a movement every switch has been believed, and a motor that turns over has begun to."""
+
+
+PAGE: Final = (Path(__file__).parents[2] / "docs/doors.md").read_text(encoding="utf-8")
+CAUSES: Final = set(
+    re.findall(r"^\| `(\w+)` \| ", PAGE.partition("### Causes")[2].partition("## Times")[0], re.MULTILINE)
+)
+"""What the guide knows."""
 
 
 class People(RuleBasedStateMachine):
@@ -91,6 +99,7 @@ class People(RuleBasedStateMachine):
         for before, (state, cause) in zip(states, self.way.entries, strict=False):
             assert state is not before or cause in NO_CHANGE, f"{state} is told again, for {cause}"
         assert states[-1] is self.way.state
+        assert {cause.partition(" ")[0] for _, cause in self.way.entries} <= CAUSES
 
     def _lines_changed(self) -> None:
         """What was off, however shortly, begins anew."""
