@@ -74,10 +74,20 @@ def boots(rows: Session, scope: Scope, terminals: Iterable[str]) -> dict[Boot, i
     """When each boot of these terminals began, in microseconds UTC, where a clock was put right later; one query."""
     began: dict[Boot, int] = {}
     for row, fact in _facts(rows, scope, terminals, (CLOCK_SET,)):
-        at = _number(fact.details, "began_at")
+        at = began_at(fact)
         if at is not None:
-            began.setdefault((row.terminal, fact.details.get("boot", "")), at)
+            began.setdefault((row.terminal, boot_of(fact)), at)
     return began
+
+
+def boot_of(fact: Fact) -> str:
+    """The boot whose clock was put right, as hexadecimal digits."""
+    return fact.details.get("boot", "")
+
+
+def began_at(fact: Fact) -> int | None:
+    """When that boot began, in microseconds UTC; None where the fact cannot be read."""
+    return _number(fact.details, "began_at")
 
 
 def true_time(began: Mapping[Boot, int], terminal: str, payload: bytes) -> int | None:

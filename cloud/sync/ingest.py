@@ -16,6 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
+from cloud.attendance.facts import CLOCK_SET
 from cloud.attendance.models import Entry, LedgerHead
 from cloud.clock import Clock, microseconds
 from cloud.database import Database
@@ -182,6 +183,8 @@ class _Taking:
                     self._movements.note(batch.key, seq, columns)
                 elif columns[SUBJECT] == gaps.SUBJECT:
                     ledgers.gaps.declare(batch.key, seq, payload)
+                elif columns[SUBJECT] == CLOCK_SET and project is not None:
+                    self._movements.put_right(batch.key, seq, payload, project)
             head.add(seq, links)
 
     def _keep_aside(self, ledgers: Ledgers, batch: Batch) -> Answer:

@@ -1,5 +1,6 @@
 """Every gate of a project knows who is inside: the newest movement counts, by when it happened, not when it came."""
 
+import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -22,7 +23,7 @@ from cloud.units.models import UnitStatus
 from cloud.units.service import Placement, bind, unbind
 from protocol.clock import MICROSECONDS, ClockQuality
 from protocol.decision import Direction, Reason
-from protocol.entries import Outcome, encode_payload
+from protocol.entries import Fact, Outcome, encode_payload
 from protocol.errors import TerminalId
 from protocol.tables import Presence, Table, decode_presence, presence_key
 from tests.cloud.chains import Chain, tap
@@ -242,6 +243,46 @@ def test_within_a_ledger_its_order_counts_whatever_the_clock_says(gates: Gates) 
     assert gates.where is OUT
 
 
+BOOT, MINUTE = b"b" * 16, 60_000_000_000
+LEARNT = {"boot_id": BOOT, **WRONG}
+
+
+def learns(gates: Gates, terminal: TerminalId, began: int, boot: bytes = BOOT) -> None:
+    """The terminal says when its boot began, so many seconds from the start."""
+    details = {"boot": boot.hex(), "began_at": str(NOW + began * MICROSECONDS), "quality": "synchronised"}
+    told = Fact(1, NOW, ClockQuality.SYNCHRONISED, boot, 1, NOW, "clock.set", details, bytes(16))
+    gates.chains[terminal].add(encode_payload(told))
+    gates.sends(terminal)
+
+
+@pytest.mark.feature("F16")
+def test_once_a_terminal_knows_the_time_its_taps_count_by_when_they_happened(gates: Gates) -> None:
+    """In at the one gate, an hour later out at the other, which did not know the time."""
+    gates.moves(ONE, IN, -7200)
+    gates.records(TWO, IN, monotonic=10 * MINUTE, **LEARNT)
+    gates.records(TWO, OUT, monotonic=30 * MINUTE, **LEARNT)
+    gates.sends(TWO)
+    assert gates.known[ANNA] == Presence(IN, NOW - 7200 * MICROSECONDS, ONE)
+    learns(gates, TWO, -3600)
+    assert gates.known[ANNA] == Presence(OUT, NOW - 1800 * MICROSECONDS, TWO)
+
+
+@pytest.mark.feature("F16")
+def test_what_really_happened_before_beats_nothing(gates: Gates) -> None:
+    gates.moves(ONE, IN, -600)
+    gates.records(TWO, OUT, monotonic=30 * MINUTE, **LEARNT)
+    learns(gates, TWO, -3600)
+    assert gates.where is IN
+
+
+def test_the_time_of_another_boot_or_of_one_that_cannot_be_read_changes_nothing(gates: Gates) -> None:
+    gates.moves(ONE, IN, -7200)
+    gates.records(TWO, OUT, monotonic=30 * MINUTE, **LEARNT)
+    learns(gates, TWO, -3600, b"o" * 16)
+    learns(gates, TWO, -(10**12))
+    assert gates.where is IN
+
+
 # --- what is too old --------------------------------------------------------------------------------------------------
 
 
@@ -283,7 +324,7 @@ MOVES = st.lists(st.tuples(st.sampled_from((ONE, TWO)), st.sampled_from((IN, OUT
 def test_whatever_order_and_number_of_batches_the_newest_movement_stands(
     gates: Gates, moves: list[tuple[TerminalId, Direction]], data: st.DataObject
 ) -> None:
-    person = data.draw(st.uuids()).hex
+    person = secrets.token_hex(8)  # examples share a database
     gates.chains = {}
     for number, (terminal, direction) in enumerate(moves):
         gates.records(terminal, direction, number - 100, person=person)
