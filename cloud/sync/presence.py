@@ -149,19 +149,21 @@ def _live(session: Session, untrusted: Iterable[Moved], now: int) -> set[Moved]:
     return {moved for moved in waiting if moved.seq > found.get(moved.ledger, moved.seq)}
 
 
-def expire(session: Session, now: int) -> int:
+def projects(session: Session) -> list[str]:
+    """The projects that have presence, in the order in which they are locked."""
+    found = select(TableHead.scope).where(TableHead.name == Table.PRESENCE.value)
+    return list(session.scalars(found.order_by(TableHead.scope)))
+
+
+def expire(session: Session, project: str, now: int) -> int:
     """Take out what is too old to count, and forget what was taken out long ago; how many rows went."""
-    gone = 0
-    heads = session.scalars(select(TableHead).where(TableHead.name == Table.PRESENCE).order_by(TableHead.scope)).all()
-    for head in heads:
-        here = (TableRow.name == head.name, TableRow.scope == head.scope)
-        rows = session.execute(select(TableRow.key, TableRow.value).where(*here, TableRow.value.is_not(None)))
-        old = [key for key, value in rows if value is not None and decode_presence(value).at <= now - LONGEST_PASS]
-        if old:
-            drop(session, Table.PRESENCE, head.scope, old)
-            gone += len(old)
-        forgotten = delete(TableRow).where(
-            *here, TableRow.value.is_(None), TableRow.version < head.version - DROPS_REMEMBERED
-        )
-        session.execute(forgotten.execution_options(synchronize_session=False))
-    return gone
+    head = head_of(session, Table.PRESENCE, project)  # locked first: who taps meanwhile waits, and is not taken out
+    here = (TableRow.name == head.name, TableRow.scope == head.scope)
+    rows = session.execute(select(TableRow.key, TableRow.value).where(*here, TableRow.value.is_not(None)))
+    old = [key for key, value in rows if value is not None and decode_presence(value).at <= now - LONGEST_PASS]
+    if old:
+        drop(session, Table.PRESENCE, project, old)
+    long_ago = TableRow.version < head.version - DROPS_REMEMBERED
+    forgotten = delete(TableRow).where(*here, TableRow.value.is_(None), long_ago)
+    session.execute(forgotten.execution_options(synchronize_session=False))
+    return len(old)

@@ -27,7 +27,7 @@ from cloud.events import Event
 from cloud.sync.batches import Batch
 from cloud.sync.client import Address, Arrival, BrokerClient
 from cloud.sync.ingest import Ingest
-from cloud.sync.presence import expire
+from cloud.sync.presence import expire, projects
 from cloud.sync.publish import Publisher
 from cloud.sync.statuses import check, store
 from cloud.wakeups import Topic, Wakeups
@@ -94,8 +94,11 @@ class Worker:
             self._patiently(self._expire)
 
     def _expire(self) -> None:
-        with self._database.transaction() as session:
-            expire(session, microseconds(self._clock.now()))
+        with self._database.reading() as session:
+            found = projects(session)
+        for project in found:
+            with self._database.transaction() as session:
+                expire(session, project, microseconds(self._clock.now()))
 
     def _take_in(self) -> None:
         """The ingest thread: takes what is there, writes it down, answers; one after another, for ever."""

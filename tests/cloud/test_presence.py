@@ -292,8 +292,8 @@ def test_what_is_too_old_to_count_is_taken_out_and_terminals_are_told(gates: Gat
     gates.moves(TWO, IN, 12 * 3600, person="bo")
     gates.clock.move(3600)
     with gates.database.transaction() as session:
-        assert presence.expire(session, microseconds(gates.clock.now())) == 1
-        assert presence.expire(session, microseconds(gates.clock.now())) == 0
+        assert presence.expire(session, gates.site.project, microseconds(gates.clock.now())) == 1
+        assert presence.expire(session, gates.site.project, microseconds(gates.clock.now())) == 0
     assert list(gates.known) == [presence_key("", "bo", "el")]
     wire, other = Wire(), Listening(TWO)
     Publisher(gates.database, SIGNER, wire.send, gates.clock).changed()
@@ -305,12 +305,12 @@ def test_what_was_taken_out_long_ago_is_forgotten(gates: Gates) -> None:
     gates.moves(ONE, IN)
     gates.clock.move(timedelta(days=1).total_seconds())
     with gates.database.transaction() as session:
-        presence.expire(session, microseconds(gates.clock.now()))
+        presence.expire(session, gates.site.project, microseconds(gates.clock.now()))
         head = session.get_one(TableHead, ("presence", gates.site.project))
         head.version += DROPS_REMEMBERED + 1
         put(session, Table.ROSTER, gates.site.project, {b"x": b"y"})
     with gates.database.transaction() as session:
-        presence.expire(session, microseconds(gates.clock.now()))
+        presence.expire(session, gates.site.project, microseconds(gates.clock.now()))
         assert session.scalars(select(TableRow).where(TableRow.name == "presence")).all() == []
 
 
