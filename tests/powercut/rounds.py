@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from protocol.errors import TerminalId
 from tests.powercut.disk import Image, read_folder, replay, write_folder
 from tests.powercut.drawing import Cut, begun_logs, drawn_cuts, drawn_error, drawn_kill
 from tests.powercut.file import Fate
@@ -268,11 +267,17 @@ class PowerCuts:
 
 
 @contextmanager
-def power_cuts(folder: Path, seed: int, trial: Trial = USUAL) -> Iterator[PowerCuts]:
-    """A terminal at a broker of its own, where somebody gives receipts."""
+def reachable(folder: Path) -> Iterator[Reached]:
+    """A broker, with somebody at the cloud's end of it."""
     with ExitStack() as stack:
         authority = CertificateAuthority(folder / "authority")
         broker = stack.enter_context(Mosquitto(folder / "broker", authority))
         cloud = stack.enter_context(CloudEnd(broker, authority.issue(CLOUD)))
-        reached = Reached(broker.port, authority.issue(TerminalId(TERMINAL)), cloud)
+        yield Reached(broker.port, authority.issue(TERMINAL), cloud)
+
+
+@contextmanager
+def power_cuts(folder: Path, seed: int, trial: Trial = USUAL) -> Iterator[PowerCuts]:
+    """A terminal that reaches a broker of its own, where somebody gives receipts."""
+    with reachable(folder) as reached:
         yield PowerCuts(folder / "rounds", seed, reached, trial)
