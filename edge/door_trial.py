@@ -73,6 +73,11 @@ def steps(first: Look) -> Iterator[Step]:
             "the contact still says open: look at its gap",
         )
     yield Step("relocked", "Leave it alone: it locks by itself.", _is_locked, _not_locked(seen))
+    yield from _buttons(seen)
+
+
+def _buttons(seen: dict[str, bool]) -> Iterator[Step]:
+    """What is beside lock and leaf."""
     if "exit" in seen:
         yield Step(
             "exit button",

@@ -34,12 +34,17 @@ class LockedUp:
 
 
 def lock_up(sections: DoorSections) -> list[LockedUp]:
-    """Lock them all, at the same time; it takes as long as the motors need. Raises StateInUse, PinsUnavailable."""
+    """Lock them all, at the same time; it takes as long as the motors need.
+
+    Raises StateInUse, PinsUnavailable, and KeyboardInterrupt when it was asked to end before that: no line is on then.
+    """
     with ExitStack() as stack:
         with suppress(OSError):  # a state folder that is not there or read-only keeps no door open
             stack.enter_context(only_daemon(sections.state_dir))
         try:
             return asyncio.run(_lock_up(sections, sections.doors))
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
         except PinsUnavailable:
             if len(sections.doors) < 2:
                 raise

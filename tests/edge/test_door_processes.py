@@ -300,6 +300,26 @@ def test_a_door_whose_own_section_is_wrong_is_named_and_the_others_are_locked(te
     assert terminal.levels["bolt-gate"] == 0
 
 
+def test_doors_that_share_a_line_by_mistake_are_locked_one_after_the_other(terminal: TerminalProcess) -> None:
+    left_unlocked(terminal)
+    terminal.config.write_text(with_doors().replace("pin = 25", "pin = 24"), encoding="utf-8")
+    told = after_stop(terminal)
+    assert (told.returncode, told.stdout) == (0, "gate: locked\nside: locked\n"), told.stderr
+    assert is_locked(terminal.levels)
+
+
+def test_locking_that_is_ended_half_way_leaves_no_drive_on(terminal: TerminalProcess) -> None:
+    left_unlocked(terminal)
+    with (terminal.state / "pins.log").open("a", encoding="ascii") as log:
+        log.write(f"{time.monotonic_ns()} stuck-gate 1\n")
+    command = [sys.executable, "-m", "edge.cli", "door", "lock", "--config", str(terminal.config)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as locking_up:
+        until(lambda: terminal.levels["throw-gate"], what="the drive to run")
+        locking_up.terminate()
+        assert locking_up.wait(10) == 130
+    assert (terminal.levels["throw-gate"], terminal.levels["lock-gate"]) == (0, 0)
+
+
 def test_the_doors_of_a_daemon_that_runs_are_its_own(terminal: TerminalProcess) -> None:
     terminal.start("--simulate")
     refused = terminal.command("door", "lock")
