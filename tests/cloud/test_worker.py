@@ -26,10 +26,11 @@ from cloud.units.service import Placement, bind, unbind
 from cloud.wakeups import Wakeups
 from protocol.cards import CardId
 from protocol.decision import BlockReason
+from protocol.entries import encode_payload
 from protocol.errors import TerminalId
 from protocol.messages import VERSION, ZLIB, Pull, pack_up
 from protocol.topics import Up, up
-from tests.cloud.chains import Chain
+from tests.cloud.chains import Chain, tap
 from tests.cloud.site import STAFF, Site, make_site
 from tests.cloud.terminal_end import LEDGER, TerminalEnd, status
 from tests.cloud.test_broker import embedded
@@ -203,11 +204,14 @@ def test_status_and_will_are_kept(told: Told, clock: MovedClock) -> None:
     def story(cloud: Running) -> None:
         with cloud.end(ONE) as terminal:
             ahead = status().at + 1_500_000
-            terminal.say(Up.STATUS, status(at=ahead, queue_depth=7, readers={"grind": False}))
+            terminal.say(
+                Up.STATUS, status(at=ahead, queue_depth=7, readers={"grind": False}, conditions=("door_fault",))
+            )
             until(lambda: cloud.status(ONE) is not None, 10, "the status")
             kept = cloud.status(ONE)
             assert kept is not None
             assert (kept.queue_depth, kept.readers, kept.doors) == (7, {"grind": False}, {"grind": "locked"})
+            assert kept.conditions == ["door_fault"]
             assert (kept.clock_quality, kept.clock_offset_ms) == ("synchronised", 1500)
             assert (kept.ledger, kept.software, kept.seen_at) == (LEDGER, "0.1.0", clock.now())
             assert _is_online(kept, clock.now())
@@ -242,6 +246,23 @@ def test_a_status_is_answered_now_and_then_so_that_a_quiet_terminal_hears_the_cl
             clock.move(GREET_EVERY)
             terminal.say(Up.STATUS, status())
             until(lambda: len(terminal.listening.receipts) == 3, 10, "another receipt")
+
+    told(story)
+
+
+@pytest.mark.feature("F14")
+def test_a_movement_is_heard_within_a_second_and_forgotten_when_it_is_too_old(told: Told, clock: MovedClock) -> None:
+    def story(cloud: Running) -> None:
+        cloud.bind(ONE)
+        with cloud.end(ONE) as terminal:
+            terminal.pull()
+            until(lambda: len(terminal.listening.tables) == 4, 10, "binding, roster, blocklist, presence")
+            chain = Chain(ONE).add(encode_payload(tap(project=cloud.site.project)))
+            terminal.say(Up.ENTRIES, chain.entries(1, 1))
+            until(lambda: len(terminal.listening.tables["presence"].rows) == 1, 1, "the movement")
+            clock.move(14 * 3600)
+            cloud.bind(ONE, "Södra grinden")  # it looks whenever something changes, and every few seconds
+            until(lambda: terminal.listening.tables["presence"].rows == {}, 10, "forgotten")
 
     told(story)
 
