@@ -44,7 +44,7 @@ from edge.shutting import shut
 from edge.sightings import Sightings
 from edge.signals import Signals
 from edge.silence import keep_count
-from edge.simulated_door import simulated_doors
+from edge.simulated_door import SimulatedDoor, simulated_doors
 from edge.state import State, end_on_damage, open_state, when_usable
 from edge.state_lock import only_daemon
 from edge.supervise import Heart, ServiceState, exit_on_bugs, exit_on_bugs_in_threads, keep
@@ -66,13 +66,19 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What a start has before it opens the disk: every line inactive, lights to say what is wrong, a clock."""
+    """What a start has before it opens the disk: every line inactive, doors locked, lights to say what is wrong, a clock.
+
+    Doors come before the ledger: an exit button works whether or not anything can be recorded.
+    """
 
     folder: Path
     pins: Pins
     signals: Signals
     resting: Resting
     clock: SystemClock
+    doors: dict[str, Door]
+    walls: Mapping[str, SimulatedDoor]
+    door_log: DoorLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +118,9 @@ async def _run(settings: Settings, environment: Mapping[str, str], simulate: boo
         open_now = partial(open_state, ground.folder, settings.terminal.id, ground.clock)
         state = await when_usable(open_now, partial(_say_unusable, ground, service), stopping)
         if state is None:
+            await shut(ground.doors.values(), STOPPED)
             return await stopping
         stack.callback(state.close)
-        ground.resting.hold(Pattern.LEDGER_FAULT, False)
         end_on_damage(state.ledger, loop, partial(_settle, stopping, EXIT_BUG))
         parts = _build(settings, simulate, ground, state, stack)
         for reader in parts.readers:
@@ -155,7 +161,14 @@ def _ground(settings: Settings, simulate: bool, loop: asyncio.AbstractEventLoop,
     stack.callback(signals.stop)
     certified, battery = begins(settings.link.certificate), settings.terminal.battery_clock
     clock = SystemClock(remembered(folder / "ledger.db", boot_id(), battery=battery, certified=certified))
-    return Ground(folder, pins, signals, Resting(signals), clock)
+    resting, door_log = Resting(signals), DoorLog(clock)
+    doors, signs = {}, DoorSigns(resting.hold)
+    walls = simulated_doors(settings.doors, pins.simulation, loop)
+    for each in settings.doors:
+        doors[each.name] = fitted(each, pins, loop, door_log.note, signs.look)
+        stack.callback(doors[each.name].stop)
+        doors[each.name].start()
+    return Ground(folder, pins, signals, resting, clock, doors, walls, door_log)
 
 
 def _say_unusable(ground: Ground, service: ServiceState, why: str) -> None:
@@ -169,23 +182,21 @@ def _build(settings: Settings, simulate: bool, ground: Ground, state: State, sta
     loop = asyncio.get_running_loop()
     pins, signals, resting, clock = ground.pins, ground.signals, ground.resting, ground.clock
     ledger, tables = state.ledger, state.tables
+    resting.hold(Pattern.LEDGER_FAULT, False)  # from now on it can record
     mounted = {each.name: Mounting(each.direction, each.doors) for each in settings.readers}
     knowledge = Knowledge(tables, _movements(ground, ledger), mounted)
 
     readers = [_reader(each) for each in settings.readers]
-    doors: dict[str, Door] = {}
+    doors = ground.doors
     outbox = Outbox(ledger)
     stack.callback(outbox.close)
     told = partial(condition, software(), readers, doors, resting)
     link = Link(settings.link, settings.terminal.id, clock, outbox, tables, told)
     resting.on_change = link.changed
 
-    door_log, signs = DoorLog(clock, ledger, link.wake), DoorSigns(resting.hold)
-    left, walls = door_log.last_states(), simulated_doors(settings.doors, pins.simulation, loop)
-    for each in settings.doors:
-        doors[each.name] = fitted(each, pins, loop, door_log.note, signs.look)
-        stack.callback(doors[each.name].stop)
-        doors[each.name].start(left.get(each.name))
+    ground.door_log.begin(ledger, link.wake, doors)
+    for door in doors.values():
+        stack.callback(door.stop)  # while the ledger is open still
 
     guard: RepeatGuard[Answer] = RepeatGuard(settings.terminal.repeat_seconds)
     terminal = Terminal(clock, ledger, knowledge, guard, signals, doors, link.is_online, link.wake)
@@ -196,7 +207,7 @@ def _build(settings: Settings, simulate: bool, ground: Ground, state: State, sta
     address = front.address if front else None
     broker = settings.link
     report = Report(software(), broker, clock, outbox, tables, link, readers, doors, signals, resting, pins, address)
-    asked = DoorRequests(doors, walls if simulate else None)
+    asked = DoorRequests(doors, ground.walls if simulate else None)
     requests = Requests(
         report, sightings, Showing(signals, resting, loop), asked, _tappable(readers) if simulate else None
     )
@@ -204,7 +215,7 @@ def _build(settings: Settings, simulate: bool, ground: Ground, state: State, sta
     timekeeping = Timekeeping(clock, ledger, resting.hold, link.wake)
     upkeep = Upkeep(ledger, outbox, clock, resting.hold, link.wake, settings.terminal.retain_days)
     if front is not None:
-        front.show(loop, report, sightings, _tappable(readers), walls)
+        front.show(loop, report, sightings, _tappable(readers), ground.walls)
     count = partial(keep_count, tables, clock)
     return Parts(readers, doors.values(), sightings, link, local, report, requests, timekeeping, upkeep, count, front)
 

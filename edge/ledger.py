@@ -1,10 +1,9 @@
 """The ledger: every entry of this terminal, durable before anybody sees green, chained and never changed (DESIGN 7)."""
 
 import os
-import secrets
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,15 +13,13 @@ from structlog.typing import FilteringBoundLogger
 from edge.clock import Clock
 from edge.errors import LedgerDamaged, LedgerFault, LedgerUnusable
 from edge.events import Event
+from edge.facts import fact
 from edge.ledger_opening import ENTRIES_FROM, check_end, identity, settle
 from edge.ledger_schema import MIGRATIONS
+from edge.looking_back import backwards, taps_since
 from edge.remnant import remnant
 from edge.storage import READING_FAILED, fault_of, log_left_alone, open_file, primary_code
-from protocol.clock import ClockQuality
 from protocol.entries import (
-    SALT_BYTES,
-    VERSION,
-    Fact,
     Payload,
     Tap,
     decode_payload,
@@ -32,7 +29,7 @@ from protocol.entries import (
     genesis,
     link,
 )
-from protocol.errors import ProtocolError, TerminalId
+from protocol.errors import TerminalId
 from protocol.messages import VERSION as MESSAGE_VERSION
 from protocol.messages import Entries, Receipt
 
@@ -40,8 +37,6 @@ if TYPE_CHECKING:
     from edge.ledger_inspection import Verified
 
 LARGEST_BATCH_BYTES: Final = 512 * 1024
-LOOKED_BACK: Final = 20_000  # entries; only reached where no clock was ever trusted
-PAGE: Final = 500
 PAGE_SIZE: Final = 1024  # bytes; a tap writes little more than half of what it does with 4096 (docs/performance.md)
 
 _PERHAPS_FULL: Final = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
@@ -66,9 +61,9 @@ class Ledger:
     def __init__(self, path: Path, connection: sqlite3.Connection, terminal: TerminalId) -> None:
         self.path = path
         self.terminal = terminal
-        self.on_damage: Callable[[LedgerDamaged], None] = _nobody
+        self.on_damage: Callable[[LedgerDamaged], None] = lambda _: None
         """Told of damage before it is raised; whoever ends the daemon hangs itself in here."""
-        self.make_room: Callable[[], bool] = _no_room
+        self.make_room: Callable[[], bool] = lambda: False
         """Asked when the disk is full; after True the entry is tried once more."""
         self._connection = connection
         self._execute = connection.execute
@@ -203,23 +198,14 @@ class Ledger:
 
     def tail(self, most: int) -> list[tuple[int, Payload]]:
         """The newest entries, oldest first. Raises ProtocolError."""
-        with self._translated():
-            rows = self._execute(_NEWEST_BELOW, (self.last_seq + 1, most)).fetchall()
-        return [(seq, decode_payload(raw)) for seq, raw in reversed(rows)]
+        return [(seq, decode_payload(raw)) for seq, raw in reversed(self._below(self.last_seq + 1, most))]
 
     def taps_since(self, utc: int) -> Iterator[Tap]:
         """The taps at or after a time, and those between them that no clock can place, in the order of the ledger.
 
         Looking back ends at an older entry whose clock was trusted: what an untrusted one says ends nothing.
         """
-        taps: list[Tap] = []
-        for payload in self._backwards():
-            is_placed = payload.clock_quality is not ClockQuality.UNTRUSTED
-            if is_placed and payload.registered_at < utc:
-                break
-            if isinstance(payload, Tap) and (payload.occurred_at >= utc or not is_placed):
-                taps.append(payload)
-        return reversed(taps)
+        return taps_since(backwards(self._below, self.last_seq + 1), utc)
 
     def verify(self, progress: Callable[[int, int], None]) -> "Verified":
         """Check the whole chain over a connection of its own, so that another thread may do it. Raises ChainBroken."""
@@ -234,6 +220,10 @@ class Ledger:
             self.save_receipt()
         finally:
             self._connection.close()
+
+    def _below(self, seq: int, most: int) -> list[tuple[int, bytes]]:
+        with self._translated():
+            return self._execute(_NEWEST_BELOW, (seq, most)).fetchall()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -307,31 +297,3 @@ class Ledger:
         with self._translated():
             expected = self.hash_at(receipt.upto)
         return None if receipt.hash == expected else "its hash is not that of the chain here"
-
-    def _backwards(self) -> Iterator[Payload]:
-        """Newest first; an entry that this program cannot read is passed over."""
-        below = self.last_seq + 1
-        for _ in range(LOOKED_BACK // PAGE):
-            with self._translated():
-                rows = self._execute(_NEWEST_BELOW, (below, PAGE)).fetchall()
-            if not rows:
-                return
-            for _, raw in rows:
-                with suppress(ProtocolError):
-                    yield decode_payload(raw)
-            below = rows[-1][0]
-
-
-def fact(clock: Clock, subject: str, details: dict[str, str]) -> Fact:
-    """Something to add to the ledger, as of now."""
-    now = clock.read()
-    salt = secrets.token_bytes(SALT_BYTES)
-    return Fact(VERSION, now.utc, now.quality, now.boot_id, now.monotonic, now.utc, subject, details, salt)
-
-
-def _nobody(_: LedgerDamaged) -> None:
-    """Does nothing, until somebody wants to know."""
-
-
-def _no_room() -> bool:
-    return False

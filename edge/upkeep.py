@@ -13,7 +13,8 @@ from edge.clock import Clock
 from edge.drain import Drain
 from edge.errors import LedgerDamaged, LedgerFault
 from edge.events import Event
-from edge.ledger import Ledger, fact
+from edge.facts import fact
+from edge.ledger import Ledger
 from edge.ledger_check import LedgerCheck
 from edge.outbox import Outbox
 from edge.patterns import Pattern

@@ -12,7 +12,8 @@ from edge.aside import asides, condemn
 from edge.drain import Drain
 from edge.errors import LedgerUnusable
 from edge.events import Event
-from edge.ledger import Ledger, fact
+from edge.facts import fact
+from edge.ledger import Ledger
 from edge.ledger_start import close_ledger, open_ledger, taps_before
 from edge.outbox import RECEIPT_WITHIN, Outbox
 from edge.salvage import Salvaged, salvage

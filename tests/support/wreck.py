@@ -6,7 +6,7 @@ Which rows are intact is found by looking for their bytes, by the written file f
 import shutil
 import sqlite3
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +32,7 @@ class Wreck:
 
     folder: Path
     ledger: bytes
-    rows: dict[int, tuple[bytes, bytes, bytes | None]]
+    rows: Mapping[int, tuple[bytes, bytes, bytes | None]]
     receipted: int
 
     @property

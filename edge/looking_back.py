@@ -1,0 +1,42 @@
+"""Looks back in a ledger from its end: who went which way last, without reading more than can still count."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from typing import Final
+
+from protocol.clock import ClockQuality
+from protocol.entries import Payload, Tap, decode_payload
+from protocol.errors import ProtocolError
+
+LOOKED_BACK: Final = 20_000  # entries; only reached where no clock was ever trusted
+PAGE: Final = 500
+
+Below = Callable[[int, int], list[tuple[int, bytes]]]
+"""So many of the entries below a number, the newest first."""
+
+
+def backwards(below: Below, seq: int) -> Iterator[Payload]:
+    """What was recorded before an entry, newest first; what this program cannot read is passed over."""
+    for _ in range(LOOKED_BACK // PAGE):
+        rows = below(seq, PAGE)
+        if not rows:
+            return
+        for _, raw in rows:
+            with suppress(ProtocolError):
+                yield decode_payload(raw)
+        seq = rows[-1][0]
+
+
+def taps_since(payloads: Iterable[Payload], utc: int) -> Iterator[Tap]:
+    """The taps at or after a time, and those between them that no clock can place, oldest first.
+
+    Looking back ends at an older entry whose clock was trusted: what an untrusted one says ends nothing.
+    """
+    taps: list[Tap] = []
+    for payload in payloads:
+        is_placed = payload.clock_quality is not ClockQuality.UNTRUSTED
+        if is_placed and payload.registered_at < utc:
+            break
+        if isinstance(payload, Tap) and (payload.occurred_at >= utc or not is_placed):
+            taps.append(payload)
+    return reversed(taps)
