@@ -16,7 +16,6 @@ from edge.storage import open_file, set_aside
 from edge.tables_schema import MIGRATIONS
 from protocol.errors import ProtocolError
 
-MAPPED: Final = 256 * 1024 * 1024  # bytes of the file that lookups read in place
 WRITING_CACHE_KIB: Final = 32 * 1024  # a snapshot of a million rows is written once, not page by page over and over
 
 _log: FilteringBoundLogger = structlog.get_logger()
@@ -98,7 +97,6 @@ class TablesFile:
             undo.callback(self.writer.close)
             self._reader = open_file(self.path, MIGRATIONS, "NORMAL", threads=True)
             undo.callback(self._reader.close)
-            self._reader.execute(f"PRAGMA mmap_size = {MAPPED}")
             (verdict,) = self._reader.execute("PRAGMA quick_check(1)").fetchone()
             if verdict != "ok":
                 raise sqlite3.DatabaseError(verdict)
