@@ -65,8 +65,8 @@ def create(session: Session, scope: Scope, now: datetime, terminal: str, name: s
 
 def bind(session: Session, scope: Scope, now: datetime, unit_id: str, placement: Placement) -> Unit:
     """Bind a terminal to a project of its customer, or bind it anew. Raises NotFound, Conflict, FieldInvalid."""
+    project = session.get(Project, placement.project_id, with_for_update={"read": True})  # locked first, as elsewhere
     unit = _locked(session, scope, unit_id)
-    project = session.get(Project, placement.project_id, with_for_update={"read": True})
     if project is None or project.customer_id != unit.customer_id:
         raise NotFound("project", placement.project_id)
     if project.ended_at is not None:

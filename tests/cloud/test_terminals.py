@@ -100,6 +100,14 @@ def test_what_is_wrong_with_a_terminal_is_said_in_its_row_and_on_its_page_with_w
     assert "tiderna rättas när den får nät" in said
 
 
+def test_that_a_terminal_is_not_bound_is_said_once_in_its_row_and_what_to_do_on_its_page(
+    karin: Visitor, site: Site, clock: MovedClock
+) -> None:
+    site.hear(SPARE, clock.now(), conditions=["unbound"])
+    assert row_of(karin, SPARE).count("Inte kopplad") == 1
+    assert "Inte kopplad Koppla den till ett projekt nedan" in words_of(karin.get(f"/terminals/{SPARE}"))
+
+
 def test_every_condition_a_terminal_can_hold_has_words() -> None:
     assert words.CONDITIONS.keys() == {pattern.value for pattern in PRIORITY}
 
