@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         wrong: Sequence[str]
         if asked.again is not None:
             wrong, kept = cuts.again(asked.again), asked.again
+            print("that cut, once more:" if wrong else "that cut, once more: all there")
         else:
             print(f"seed {asked.seed}; the journal is kept in {folder} if something is lost", flush=True)
             wrong, kept = _run(cuts, asked.rounds)
