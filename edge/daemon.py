@@ -66,7 +66,7 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What a start has before it opens the disk: every line inactive, doors locked, lights to say what is wrong, a clock.
+    """What a start has before it opens the disk: lines inactive, doors locked, lights to say what is wrong, a clock.
 
     Doors come before the ledger: an exit button works whether or not anything can be recorded.
     """

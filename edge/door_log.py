@@ -1,13 +1,13 @@
 """Writes every change of a door into the ledger."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import structlog
 
 from edge.clock import Clock
-from edge.doors import DoorState
+from edge.doors import STARTED, Door, DoorState
 from edge.errors import LedgerFault
 from edge.events import Event
 from edge.ledger import Ledger
@@ -22,18 +22,28 @@ _log = structlog.get_logger()
 class DoorLog:
     """What a door calls when it changed; `wake` tells the link that there is something to send."""
 
-    def __init__(self, clock: Clock, ledger: Ledger, wake: Callable[[], None]) -> None:
+    def __init__(self, clock: Clock, ledger: Ledger | None = None, wake: Callable[[], None] = lambda: None) -> None:
         self._clock = clock
         self._ledger = ledger
         self._wake = wake
 
-    def last_states(self) -> dict[str, str]:
-        """The state of each door that was written down last, if that is not long ago: as a killed daemon left it."""
-        recent = [payload for _, payload in self._ledger.tail(RECENT) if isinstance(payload, DoorChange)]
-        return {change.door: change.state for change in recent}
+    def begin(self, ledger: Ledger, wake: Callable[[], None], doors: Mapping[str, Door]) -> None:
+        """Write into this ledger from now on, first what each door is where that is not what stands there last.
+
+        So it is told how a killed daemon's doors were found, and what a ledger missed that could not be opened at once.
+        """
+        self._ledger, self._wake = ledger, wake
+        recent = [payload for _, payload in ledger.tail(RECENT) if isinstance(payload, DoorChange)]
+        left = {change.door: change.state for change in recent}
+        for name, door in doors.items():
+            if door.state != left.get(name, DoorState.LOCKED):
+                self.note(name, door.state, STARTED)
 
     def note(self, door: str, state: DoorState, cause: str) -> None:
         """Record a change that has happened; a ledger that fails takes nothing back, and the log has it then."""
+        _log.info(Event.DOOR_CHANGED, door=door, state=state, cause=cause)
+        if self._ledger is None:
+            return
         now = self._clock.read()
         change = DoorChange(
             version=VERSION,
@@ -52,5 +62,4 @@ class DoorLog:
         except LedgerFault as fault:
             _log.error(Event.LEDGER_FAILED, door=door, state=state, cause=cause, why=str(fault), then="only said here")
             return
-        _log.info(Event.DOOR_CHANGED, door=door, state=state, cause=cause)
         self._wake()

@@ -12,6 +12,7 @@ from edge.locks import Lock
 from edge.scheduler import Scheduler, Timer
 
 BY_EXIT: Final = "exit_button"
+STARTED: Final = "started"
 STOPPED: Final = "stopped"
 
 
@@ -117,13 +118,11 @@ class Door:
         own = {name: sensor.is_on for name, sensor in fitted.items() if sensor is not None}
         return {**own, **self._lock.seen}
 
-    def start(self, recorded: str | None = None) -> None:
-        """Look how it is, and lock it. `recorded` is the state it was last written down with, if that is known."""
+    def start(self) -> None:
+        """Look how it is, and lock it."""
         if self._sensors.contact is not None and self._sensors.contact.is_on:
             self._leaf = Leaf.OPEN
-        self._happen(Happening.STARTED, "started")
-        if self._state is DoorState.LOCKED and recorded not in {None, DoorState.LOCKED}:
-            self._on_change(self.name, self._state, "started")
+        self._happen(Happening.STARTED, STARTED)
 
     def open(self, cause: str, long: bool = False) -> None:
         """Let somebody through for the access time from now, `long` for people who need more of it.

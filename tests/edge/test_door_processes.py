@@ -224,6 +224,15 @@ def test_after_a_kill_the_next_start_locks_and_writes_down_that_it_did(terminal:
     assert told == [("gate", "locking", "started"), ("side", "locked", "started"), ("gate", "locked", "bolt")]
 
 
+def test_doors_are_locked_and_served_before_and_without_a_ledger(terminal: TerminalProcess) -> None:
+    left_unlocked(terminal)
+    (terminal.state / "ledger.db").mkdir()
+    terminal.begin("--simulate")
+    until(lambda: is_locked(terminal.levels), what="the doors to be locked")
+    assert not terminal.socket.exists()
+    assert terminal.stop() == 0
+
+
 @pytest.mark.feature("F21")
 def test_a_stopped_process_guards_nothing_and_what_the_watchdog_does_then_locks(terminal: TerminalProcess) -> None:
     """SIGSTOP stops the guard's thread too. systemd misses the heart, kills (even a stopped process), and locks."""

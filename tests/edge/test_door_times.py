@@ -199,20 +199,6 @@ def test_a_door_that_stands_open_at_start_is_open_and_counts_from_then(tmp_path:
         assert way.states[-1] is DoorState.HELD_OPEN
 
 
-@pytest.mark.parametrize("recorded", ["unlocked", "jammed", "forced"])
-def test_a_start_writes_down_that_a_door_left_otherwise_is_locked(tmp_path: Path, recorded: str) -> None:
-    with doorway(tmp_path, RELAY) as way:
-        way.door.start(recorded)
-        assert way.entries == [(LOCKED, "started")]
-
-
-@pytest.mark.parametrize("recorded", [None, "locked"])
-def test_a_start_writes_nothing_where_nothing_changed(tmp_path: Path, recorded: str | None) -> None:
-    with doorway(tmp_path, RELAY) as way:
-        way.door.start(recorded)
-        assert way.entries == []
-
-
 def test_a_fail_safe_door_is_locked_by_power_and_free_when_nobody_serves_it(tmp_path: Path) -> None:
     with doorway(tmp_path, changed(RELAY, fail="safe")) as way:
         energised = [way.is_energised]
