@@ -1,6 +1,7 @@
 """Drives output lines and reads input lines: real ones on a Raspberry Pi, or simulated ones with a file of history."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -222,7 +223,7 @@ class SimulatedFactory(MockFactory):  # type: ignore[misc]
 
     def changed(self, name: str, level: int) -> None:
         """A pin tells that its level is another."""
-        self.note(name, level)
+        self._append(name, level)
         if name in self._watchers:
             self._watchers[name]()
 
@@ -234,7 +235,14 @@ class SimulatedFactory(MockFactory):  # type: ignore[misc]
         pin.drive_high() if high else pin.drive_low()
 
     def note(self, name: str, level: int) -> None:
-        """Write down a level that a line, or something that is no line, has from now on."""
+        """Write down a level that a line, or something that is no line, has from now on.
+
+        What people do at a door cannot fail: a full disk keeps it from being written only.
+        """
+        with suppress(OSError):
+            self._append(name, level)
+
+    def _append(self, name: str, level: int) -> None:
         self.history.append(name, level)
         for changed in self._onlookers:
             changed()

@@ -1,6 +1,9 @@
 """A simulated door obeys physics, and stands where the process before left it."""
 
+import os
 from pathlib import Path
+
+import pytest
 
 from edge.doors import DoorState
 from edge.simulated_door import CLEAR, STEP, THROWN, Act
@@ -77,6 +80,16 @@ def test_it_stands_where_the_process_before_left_it(tmp_path: Path) -> None:
         assert way.state is DoorState.LOCKED
     with doorway(tmp_path, MOTOR) as way:
         assert (way.wall.is_open, way.wall.bolt, way.wall.is_stuck) == (False, 1, False)
+
+
+def test_a_disk_that_is_full_does_not_keep_people_from_doors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with doorway(tmp_path, RELAY) as way, monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        way.act(Act.FORCE)
+        assert way.state is DoorState.FORCED
 
 
 def test_a_bolt_that_was_left_half_way_is_half_way(tmp_path: Path) -> None:
