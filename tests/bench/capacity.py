@@ -38,7 +38,7 @@ TAPPED: Final = 2000
 QUIET: Final = 1.0
 """Percent of a core below which what goes on after a start counts as finished."""
 
-SETTLES_WITHIN: Final = 300.0
+SETTLES_WITHIN: Final = 900.0
 IDLE: Final = 22.0
 MIB: Final = 1 << 20
 
