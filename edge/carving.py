@@ -22,9 +22,8 @@ HEAD_BYTES: Final = 128 * 1024  # where a ledger's name and its receipt lie
 TAIL_BYTES: Final = 2 * 1024 * 1024  # where the newest entries lie, as long as nothing was purged
 LARGEST_LOG: Final = 32 * 1024 * 1024
 
-_KEY: Final = rb"([\x80-\xff]{0,8}[\x00-\x7f])"  # a row's number, as a varint
 # each record: number of header bytes, 0 for the key, then a column's type and length as a varint: 2n + 12, text 2n + 13
-_ENTRY: Final = re.compile(_KEY + rb"\x04\x00\x4c\x4c(.{32})(.{32})", re.DOTALL)
+_ENTRY: Final = re.compile(rb"\x04\x00\x4c\x4c(.{32})(.{32})", re.DOTALL)
 _PAYLOAD: Final = re.compile(
     rb"\x04\x00([\x81-\xff][\x00-\x7f])(?=(?:[\x90-\x9f]|\xdc\x00.)(?:\xa3tap|\xa4door|\xa4fact))", re.DOTALL
 )
@@ -48,7 +47,9 @@ def carve(raw: bytes) -> Carved:
     """Everything in a piece of a ledger's file that looks like one of its rows."""
     found = Carved()
     for match in _ENTRY.finditer(raw):
-        found.entries.add((_varint(match[1]), match[2], match[3]))
+        seq = _key_before(raw, match.start())
+        if seq is not None:
+            found.entries.add((seq, match[1], match[2]))
     for match in _PAYLOAD.finditer(raw):
         high, low = match[1]
         size = (((high & 0x7F) << 7 | low) - 12) // 2
@@ -69,10 +70,10 @@ def carve(raw: bytes) -> Carved:
     return found
 
 
-def carve_ends(database: Path, log: Path) -> Carved:
+def carve_ends(database: Path, log: Path, tail: int = TAIL_BYTES) -> Carved:
     """A quick look: the beginning and the end of a file, then its write-ahead log. What cannot be read is left out."""
     whole = Carved()
-    for raw in (*_ends(database, HEAD_BYTES, TAIL_BYTES), *_ends(log, LARGEST_LOG, 0)):
+    for raw in (*_ends(database, HEAD_BYTES, tail), *_ends(log, LARGEST_LOG, 0)):
         found = carve(raw)
         whole.entries |= found.entries
         whole.payloads |= found.payloads

@@ -115,7 +115,7 @@ def _followed(folder: Path, terminal: TerminalId) -> Callable[[], dict[str, str]
 
 def _origin(aside: Aside, terminal: TerminalId) -> dict[str, str]:
     """What a new ledger says of the one before it, as far as a quick look at that tells."""
-    carved = carve_ends(aside.database, aside.log)
+    carved = carve_ends(aside.database, aside.log, tail=0)
     if not carved.ledgers:
         return {"after": "unknown", "receipted": "0", "receipted_hash": "", "why": aside.why[:400]}
     ledger, _ = carved.ledgers[-1]
