@@ -44,7 +44,7 @@ class LedgerCheck:
                 return None
             kind = LedgerDamaged if primary_code(exc) in DAMAGE else LedgerUnusable
             raise kind(self._path, str(exc)) from exc
-        except (ChainBroken, TypeError) as exc:  # a column that changed its type is no bytes any more
+        except (ChainBroken, TypeError, UnicodeDecodeError) as exc:  # a value of another type, an error of no text
             raise LedgerDamaged(self._path, str(exc)) from exc
 
     def stop(self) -> None:
