@@ -123,6 +123,19 @@ def test_a_new_opening_tries_a_jammed_bolt_anew(tmp_path: Path) -> None:
         assert way.held == set()
 
 
+def test_asking_again_gives_a_drive_that_runs_no_new_time(tmp_path: Path) -> None:
+    with doorway(tmp_path, MOTOR) as way:
+        way.act(Act.JAM)
+        way.door.open("tap 7")
+        way.wait(MOTOR.motor_seconds + TRY_AGAIN + 0.1)
+        assert (way.states[-1], way.is_energised) == (DoorState.JAMMED, True)
+        way.wait(MOTOR.motor_seconds - 0.5)
+        way.door.open("tap 8")
+        assert way.entries[-1] == (DoorState.UNLOCKING, "tap 8")
+        way.wait(0.5)
+        assert (way.states[-1], way.is_energised) == (DoorState.JAMMED, False)
+
+
 def test_a_bolt_that_jams_beside_an_open_door_is_an_entry_too(tmp_path: Path) -> None:
     with doorway(tmp_path, MOTOR) as way:
         way.act(Act.FORCE, Act.JAM)
