@@ -9,9 +9,9 @@ from typing import Any, Final
 from edge.answers import Answer
 from edge.cli import main
 from edge.ledger import Ledger
-from edge.outbox import Outbox
 from edge.patterns import Pattern
 from edge.readers import CardSeen
+from edge.sending import Sending
 from edge.terminal import Terminal
 from protocol.entries import Outcome, Payload, Tap
 
@@ -63,8 +63,8 @@ def _open_with(synchronous: str) -> None:
 
 def no_resend() -> None:
     """Takes what was sent once for received."""
-    _replace(Outbox, "_begin_again", lambda _outbox: None)
-    _replace(Outbox, "_due_at", lambda _outbox: math.inf)
+    _replace(Sending, "_begin_again", lambda _sending: None)
+    _replace(Sending, "_due_at", lambda _sending: math.inf)
 
 
 def leak() -> None:
