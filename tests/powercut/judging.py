@@ -63,7 +63,23 @@ def judge(state: Path, promised: Promised) -> tuple[list[str], Copy | None]:
         if promised.greens or promised.rows:
             wrong.append(f"the ledger is gone, and with it {len(promised.greens)} greens")
         return wrong, None
+    copy = _with_purged(copy, promised)
+    unknown = [row.seq for row in copy.rows if not row.payload]
+    if unknown:
+        return [
+            *wrong,
+            f"{len(unknown)} payloads are gone that the cloud had no receipt for, from {unknown[0]} on",
+        ], copy
     return wrong + list(_faults(copy, promised)), copy
+
+
+def _with_purged(copy: Copy, promised: Promised) -> Copy:
+    """A ledger with the payloads that had been let go after a receipt, as they stood on the disk before."""
+    upto = promised.at_cloud[1] if promised.at_cloud is not None else 0
+    before = {row.seq: row.payload for row in promised.rows if row.seq <= upto}
+    return replace(
+        copy, rows=tuple(row if row.payload else replace(row, payload=before.get(row.seq, b"")) for row in copy.rows)
+    )
 
 
 def _is_own(name: str) -> bool:

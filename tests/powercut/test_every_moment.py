@@ -12,6 +12,7 @@ from typing import Final
 import pytest
 
 from edge.ledger_start import NAME, close_ledger, open_ledger
+from edge.retention import Retention
 from protocol.messages import VERSION, Receipt
 from tests.powercut.disk import Image, read_folder, replay, write_folder
 from tests.powercut.file import Style
@@ -19,7 +20,7 @@ from tests.powercut.journal import Op, Record, note, read_journal
 from tests.powercut.judging import PINS, Promised, judge
 from tests.powercut.shim import EIO, FOREVER, Fault, Shim, build
 from tests.support.entries import tap
-from tests.support.gate import TERMINAL, HandClock
+from tests.support.gate import NOON, TERMINAL, HandClock
 
 WAL: Final = f"{NAME}-wal"
 MEMORY: Final = Path("/dev/shm")
@@ -27,6 +28,8 @@ MEMORY: Final = Path("/dev/shm")
 
 WAYS: Final = (Style.NOTHING, Style.WRITES, Style.TORN)
 """All surviving is what a kill leaves, and that tests try elsewhere."""
+
+NOTHING_YET: Final = Promised()
 
 _firsts = itertools.count(1000, 1000)
 
@@ -44,6 +47,9 @@ def main(acts: list[str]) -> None:
             case "receipt" if ledger is not None:
                 assert ledger.note_receipt(Receipt(VERSION, ledger.id, ledger.last_seq, ledger.last_hash))
                 ledger.save_receipt()
+                note(journal, f"cloud {ledger.id.hex()} {ledger.last_seq} {ledger.last_hash.hex()}")
+            case "purge":
+                assert Retention(folder / NAME, 0, capacity=0).purge_some(HandClock(NOON + 1).read())
             case "tap" if ledger is not None:
                 entry = tap(int(os.environ["FIRST"]) + number)
                 note(journal, f"tap {entry.card}")
@@ -83,7 +89,7 @@ class Lives:
         return read_journal(self.shim.journal)
 
 
-def losses(lives: Lives, first: int = 1) -> list[str]:
+def losses(lives: Lives, first: int = 1, before: Promised = NOTHING_YET) -> list[str]:
     """What is wrong when the ledger is opened after a cut at each moment, a tap is recorded, and it is opened again."""
     records = lives.records
     moments = [at for at in range(first, len(records) + 1) if counts(records[at - 1])]
@@ -92,7 +98,7 @@ def losses(lives: Lives, first: int = 1) -> list[str]:
         for moment, disk in replay(lives.image, records, moments):
             for style in WAYS:
                 image, _ = disk.cut(random.Random(moment), style)
-                found = faults_after(Path(folder) / f"{moment}-{style}", image, Promised().after(records[:moment]))
+                found = faults_after(Path(folder) / f"{moment}-{style}", image, before.after(records[:moment]))
                 wrong += [f"cut after record {moment} of {len(records)}, {style} of the rest: {each}" for each in found]
     return wrong
 
@@ -131,6 +137,19 @@ def test_a_stop_and_a_start_in_order_are_safe_at_every_moment(tmp_path: Path) ->
     lives = Lives(tmp_path / "next", read_folder(lives.state))
     assert not lives.live("open", "tap", "receipt", "tap", "close", "open", "tap")
     assert not losses(lives)
+
+
+@pytest.mark.feature("F01")
+def test_payloads_that_go_after_a_receipt_take_nothing_with_them(tmp_path: Path) -> None:
+    lives = Lives(tmp_path, {})
+    assert not lives.live("open", "tap", "tap", "tap", "receipt", "close")
+    wrong, copy = judge(lives.state, NOTHING_YET)
+    assert not wrong
+    before = Promised().after(lives.records).seen(copy)
+    lives = Lives(tmp_path / "next", read_folder(lives.state))
+    said = lives.live("open", "tap", "purge", "tap", "close")
+    assert "ledger.purged" in said, said
+    assert not losses(lives, before=before)
 
 
 @pytest.mark.feature("F01")
