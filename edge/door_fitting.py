@@ -20,10 +20,10 @@ def fitted(
     after: Callable[[Door], None] = lambda _: None,
 ) -> Door:
     """The door that the settings describe; its lines must be among the pins. It is locked once it is started."""
-    made = {
-        line.name.partition("-")[0]: Input(line.name, pins.input(line.name), loop, settings.debounce_seconds)
-        for line in door_inputs(settings)
-    }
+    made = {}
+    for line in door_inputs(settings):
+        what, quiet = line.name.partition("-")[0], settings.debounce_seconds
+        made[what] = Input(line.name, pins.input(line.name), loop, quiet, is_button=what == "exit")
     sensors = Sensors(contact=made.get("contact"), exit_button=made.get("exit"), tamper=made.get("tamper"))
     times = Times(
         access=settings.access_seconds,

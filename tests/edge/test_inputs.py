@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.events import Event
-from edge.inputs import STORM, Input
+from edge.inputs import MOST_CHANGES, RATTLING, STORM, Input
 from tests.support.hand_clock import HandLoop
 
 QUIET = 0.05
@@ -38,10 +38,10 @@ class Line:
 class Contact:
     """An input with what it told."""
 
-    def __init__(self, is_on: bool = False) -> None:
+    def __init__(self, is_on: bool = False, *, is_button: bool = False) -> None:
         self.line, self.loop = Line(is_on), HandLoop()
         self.told: list[bool] = []
-        self.input = Input("contact-gate", self.line, self.loop, QUIET)
+        self.input = Input("contact-gate", self.line, self.loop, QUIET, is_button=is_button)
         self.input.listen(lambda: self.told.append(self.input.is_on))
 
 
@@ -100,12 +100,53 @@ def test_a_line_that_never_becomes_quiet_keeps_its_level_and_is_told_of_once() -
     assert contact.input.is_on is contact.line.is_on
 
 
+def test_a_gate_that_rattles_in_the_wind_does_not_fill_the_ledger() -> None:
+    """A night of it: five times a second, each time long enough to be believed at first."""
+    contact = Contact()
+    for _ in range(5 * 3600):
+        contact.line.turn(not contact.line.is_on)
+        contact.loop.advance(0.2)
+    assert len(contact.told) <= MOST_CHANGES + 5
+    contact.line.turn(True)
+    contact.loop.advance(RATTLING + 0.1)
+    assert contact.input.is_on
+
+
+def test_a_gate_that_has_calmed_down_is_believed_as_fast_as_ever() -> None:
+    contact = Contact()
+    for _ in range(100):
+        contact.line.turn(not contact.line.is_on)
+        contact.loop.advance(0.2)
+    contact.loop.advance(MOST_CHANGES + RATTLING + 1)
+    contact.line.turn(not contact.line.is_on)
+    contact.loop.advance(QUIET + 0.01)
+    assert contact.input.is_on is contact.line.is_on
+
+
+def test_a_button_that_somebody_hammers_on_is_believed_each_time() -> None:
+    button = Contact(is_button=True)
+    for _ in range(100):
+        button.line.turn(not button.line.is_on)
+        button.loop.advance(0.1)
+    assert len(button.told) == 100
+
+
+def test_people_who_pass_one_after_another_do_not_rattle() -> None:
+    contact = Contact()
+    for _ in range(200):
+        contact.line.turn(True)
+        contact.loop.advance(1.5)
+        contact.line.turn(False)
+        contact.loop.advance(1.5)
+    assert len(contact.told) == 400
+
+
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 0.2)), max_size=40))
 def test_after_quiet_it_always_says_what_the_line_says(moves: list[tuple[bool, float]]) -> None:
     contact = Contact()
     for level, pause in moves:
         contact.line.turn(level)
         contact.loop.advance(pause)
-    contact.loop.advance(2 * QUIET)
+    contact.loop.advance(2 * RATTLING)
     assert contact.input.is_on is contact.line.is_on
     assert all(before is not after for before, after in zip([False, *contact.told], contact.told, strict=False))
