@@ -9,19 +9,9 @@ from edge.drain import Drain
 from edge.errors import LedgerFault
 from edge.events import Event
 from edge.ledger import Ledger
-from edge.sending import (
-    LARGEST_BATCH,
-    LONGEST_WAIT,
-    OVERDUE,
-    RECEIPT_WITHIN,
-    WINDOW,
-    WINDOW_BYTES,
-    Sending,
-)
+from edge.sending import Sending
 from protocol.errors import ProtocolError
 from protocol.messages import Entries, Receipt
-
-__all__ = ["LARGEST_BATCH", "LONGEST_WAIT", "OVERDUE", "RECEIPT_WITHIN", "WINDOW", "WINDOW_BYTES", "Outbox"]
 
 _log: FilteringBoundLogger = structlog.get_logger()
 

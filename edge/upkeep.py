@@ -137,7 +137,8 @@ class Upkeep:
         _log.warning(Event.LEDGER_SALVAGED, **salvaged.summary())
 
     async def _check_ledger(self) -> None:
-        self._check = LedgerCheck(self._ledger.path, self._ledger.terminal, self._ledger.last_seq)
+        upto = self._ledger.last_seq
+        self._check = LedgerCheck(self._ledger.path, self._ledger.terminal, upto)
         try:
             purged = await asyncio.to_thread(self._check.run, self._breathe)
         except LedgerDamaged as damage:
@@ -146,7 +147,7 @@ class Upkeep:
             _log.error(Event.LEDGER_FAILED, why=str(fault), then="it is checked again in a week")
         else:
             if purged is not None:
-                _log.info(Event.LEDGER_CHECKED, entries=self._ledger.last_seq, purged=purged)
+                _log.info(Event.LEDGER_CHECKED, entries=upto, purged=purged)
         self._check = None
 
     # --- in the thread ----------------------------------------------------------------------------------------------

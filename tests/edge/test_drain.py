@@ -15,8 +15,9 @@ from edge.events import Event
 from edge.facts import fact
 from edge.ledger import Ledger
 from edge.ledger_start import close_ledger, open_ledger, taps_before
-from edge.outbox import RECEIPT_WITHIN, Outbox
+from edge.outbox import Outbox
 from edge.salvage import Salvaged, salvage
+from edge.sending import RECEIPT_WITHIN
 from protocol.entries import Fact, decode_payload, follow, genesis
 from protocol.messages import VERSION, Entries, Receipt
 from tests.support.entries import tap

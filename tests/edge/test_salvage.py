@@ -168,6 +168,22 @@ def test_a_bit_that_turned_over_anywhere_loses_nothing_that_is_in_one_piece(
 
 @pytest.mark.feature("F19")
 @pytest.mark.parametrize("seed", range(3))
+def test_a_bit_that_turned_over_in_the_list_of_unused_pages_is_found_before_much_is_written(
+    tmp_path: Path, seed: int
+) -> None:
+    """A page that is in use may be given to the next entry: what one page holds is the most that this costs."""
+    wreck = killed_ledger(tmp_path / "state", 300, checkpointed=299, receipted=200, purged=True)
+    flip(wreck.file, Random(seed), wreck.trunk, 40)
+    intact = wreck.intact(wreck.file, wreck.log)
+    assert intact
+    if damaged_file_comes_to_light(wreck):
+        salvaged = read_back(wreck.folder)
+        assert len(intact - drained(wreck.folder).keys()) <= wreck.page_size // 70
+        assert salvaged.ledger == wreck.ledger
+
+
+@pytest.mark.feature("F19")
+@pytest.mark.parametrize("seed", range(3))
 def test_many_damages_at_once_lose_only_what_they_hit(wreck: Wreck, seed: int) -> None:
     random = Random(seed)
     for _ in range(60):

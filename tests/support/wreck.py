@@ -14,10 +14,11 @@ from random import Random
 from typing import Final
 
 from edge.ledger import Ledger
+from edge.retention import DAY, Retention
 from protocol.errors import TerminalId
 from protocol.messages import VERSION, Receipt
 from tests.support.entries import tap
-from tests.support.gate import HandClock
+from tests.support.gate import NOON, HandClock
 
 TERMINAL: Final = TerminalId("gate-1")
 FILES: Final = ("ledger.db", "ledger.db-wal", "ledger.db-shm")
@@ -70,14 +71,26 @@ class Wreck:
         return [at for at in range(size, len(raw), size) if raw[at] == kind]
 
     @property
+    def trunk(self) -> int:
+        """Where the first page lies that lists those that nothing uses."""
+        with self.file.open("rb") as file:
+            (number,) = struct.unpack(">I", file.read(TRUNK_AT + 4)[TRUNK_AT:])
+        return int(number - 1) * self.page_size
+
+    @property
     def page_size(self) -> int:
         """Bytes of a page."""
         with self.file.open("rb") as file:
             return int(struct.unpack(">H", file.read(PAGE_SIZE_AT + 2)[PAGE_SIZE_AT:])[0])
 
 
-def killed_ledger(folder: Path, entries: int, *, checkpointed: int = 0, receipted: int = 0) -> Wreck:
-    """A ledger of so many taps, the last of them still in its log, as kill -9 or a power cut leaves it."""
+def killed_ledger(
+    folder: Path, entries: int, *, checkpointed: int = 0, receipted: int = 0, purged: bool = False
+) -> Wreck:
+    """A ledger of so many taps, the last of them still in its log, as kill -9 or a power cut leaves it.
+
+    `purged`: the payloads that have a receipt went, and left pages that nothing uses.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     at_work = folder / "at-work"
     at_work.mkdir()
@@ -89,6 +102,10 @@ def killed_ledger(folder: Path, entries: int, *, checkpointed: int = 0, receipte
         if receipted:
             ledger.note_receipt(Receipt(VERSION, ledger.id, receipted, ledger.hash_at(receipted)))
             ledger.save_receipt()
+        if purged:
+            while Retention(ledger.path, 1, 0, 0).purge_some(HandClock(NOON + 2 * DAY).read()):
+                pass
+            ledger._execute("PRAGMA wal_checkpoint(TRUNCATE)")
         wreck = Wreck(at_work, ledger.id, _rows(at_work / "ledger.db"), receipted).copied(folder)
     shutil.rmtree(at_work)
     return wreck
