@@ -201,6 +201,7 @@ UNREADABLE = [
 ]
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # what is wrong shows before any database
 @pytest.mark.parametrize("details", UNREADABLE, ids=str)
 def test_a_declaration_that_cannot_be_read_is_kept_as_a_fact_and_declares_nothing(
     ingest: Ingest, database: Database, details: dict[str, str]

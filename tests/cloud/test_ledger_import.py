@@ -25,7 +25,7 @@ from cloud.sync.batches import Batch
 from cloud.sync.importing import Import, Imported
 from cloud.sync.ingest import Ingest
 from edge.ledger import Ledger
-from protocol.entries import decode_payload, genesis
+from protocol.entries import decode_payload, follow, genesis
 from protocol.errors import TerminalId
 from protocol.exports import Exported, Heading, Lost, end_line, entry_line, header_line, lost_line
 from tests.cloud.chains import Chain, add_terminal
@@ -54,14 +54,19 @@ def exported(path: Path, chain: Chain, first: int = 1, last: int = 0, purged: in
     """A file as the terminal exports it; up to `purged` the payloads are forgotten."""
     last = last or len(chain.payloads)
     heading = Heading(chain.terminal, chain.ledger, first, last, chain.hash_at(first - 1), purged)
-    lines = [header_line(heading), *(line_of(chain, seq, purged) for seq in range(first, last + 1))]
+    lines = [header_line(heading), *lines_of(chain, first, last, purged)]
     path.write_bytes(b"".join([*lines, end_line(last - first + 1, chain.hash_at(last))]))
     return path
 
 
-def line_of(chain: Chain, seq: int, purged: int = 0) -> bytes:
-    entry = Batch.open(chain.terminal, chain.packed(seq, seq)).link_at(seq)
-    return entry_line(Exported(seq, *entry, None if seq <= purged else chain.payloads[seq - 1]), {"card": "…"})
+def lines_of(chain: Chain, first: int, last: int, purged: int = 0) -> list[bytes]:
+    """The lines of these entries."""
+    followed = follow(genesis(chain.terminal, chain.ledger), 1, chain.payloads)
+    return [
+        entry_line(Exported(seq, *links, None if seq <= purged else payload), {"card": "…"})
+        for seq, (links, payload) in enumerate(zip(followed, chain.payloads, strict=True), 1)
+        if first <= seq <= last
+    ]
 
 
 def counts(found: Imported) -> tuple[int, int, int]:
@@ -142,8 +147,8 @@ def test_the_export_of_a_damaged_ledger_is_taken_in_where_its_gap_was_declared(
 ) -> None:
     chain = Chain(TERMINAL).tap(9)
     heading = Heading(TERMINAL, chain.ledger, 1, 9, chain.hash_at(0))
-    left = [line_of(chain, seq) for seq in (1, 2, 3)], [line_of(chain, seq) for seq in (7, 8, 9)]
-    lines = [header_line(heading), *left[0], lost_line(Lost(4, 6)), *left[1], end_line(6, chain.hash_at(9))]
+    before, after = lines_of(chain, 1, 3), lines_of(chain, 7, 9)
+    lines = [header_line(heading), *before, lost_line(Lost(4, 6)), *after, end_line(6, chain.hash_at(9))]
     file = tmp_path / "export"
     file.write_bytes(b"".join(lines))
     with pytest.raises(LedgerIncomplete, match="4 to 6"):
@@ -197,6 +202,7 @@ def broken_in(lines: list[bytes], how: str) -> list[bytes]:
 DAMAGES = ("cut off", "without an end", "an entry less", "another payload", "another hash", "a long line", "rubbish")
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # what is wrong shows before any database
 @pytest.mark.parametrize("how", [*DAMAGES, "nothing", "no export"])
 def test_of_a_damaged_file_nothing_is_taken_in(importing: Import, database: Database, tmp_path: Path, how: str) -> None:
     file = exported(tmp_path / "export", Chain(TERMINAL).tap(1200))
@@ -262,6 +268,7 @@ DAMAGE = {
 }
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # what is wrong shows before any database
 @pytest.mark.parametrize("how", DAMAGE)
 def test_of_a_damaged_card_nothing_is_taken_in(importing: Import, database: Database, card: Path, how: str) -> None:
     with closing(sqlite3.connect(card)) as file:

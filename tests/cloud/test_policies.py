@@ -143,6 +143,7 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # what is wrong shows before any database
 @pytest.mark.parametrize(("where", "wrong"), WRONG, ids=str)
 def test_what_is_wrong_is_named_by_its_field_and_changes_nothing(
     database: Database, site: Site, where: str, wrong: dict[str, Any]
