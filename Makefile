@@ -35,7 +35,7 @@ check: ## format, lint, imports, types, tests: on a machine that is set up
 	@echo "== lint"    && $(BIN)/ruff check $(CODE)
 	@echo "== imports" && $(BIN)/lint-imports --no-logo
 	@echo "== types"   && $(BIN)/mypy
-	@echo "== tests"   && $(BIN)/pytest -q --durations=15 --durations-min=1
+	@echo "== tests"   && $(BIN)/pytest -q -n logical --dist loadfile --durations=15 --durations-min=1
 
 bench: ## measure taps, sync, pages; the figures go to build/bench
 	@deploy/setup test
@@ -57,9 +57,9 @@ fuzz: ## give every parser of outside bytes nonsense; RUNS=100000 says how much
 	@deploy/setup test
 	@$(PYTHON) -m tests.fuzz.campaign --runs $(RUNS)
 
-features: ## run the tests and print which rows of docs/features.md they prove
+features: ## run the tests that claim a row, and print which rows of docs/features.md they prove
 	@deploy/setup test
-	@$(BIN)/pytest -q --no-header -p tests.features --features
+	@$(BIN)/pytest -q --no-header -m feature -p tests.features --features
 
 format: ## bring the code into the house format
 	@$(BIN)/ruff format $(CODE)
