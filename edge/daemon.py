@@ -132,16 +132,8 @@ async def _run(settings: Settings, environment: Mapping[str, str], simulate: boo
         heart.start()
 
         async with asyncio.TaskGroup() as tasks:
-            beside = [
-                tasks.create_task(keep("link", parts.link.run, asyncio.sleep)),
-                tasks.create_task(keep("local socket", parts.local.run, asyncio.sleep)),
-                tasks.create_task(keep("clock", parts.timekeeping.run, asyncio.sleep)),
-                tasks.create_task(keep("upkeep", parts.upkeep.run, asyncio.sleep)),
-                tasks.create_task(keep("silence", parts.count_silence, asyncio.sleep)),
-            ]
-            if parts.front is not None:
-                shown = partial(parts.front.run, parts.requests.respond)
-                beside.append(tasks.create_task(keep("panel", shown, asyncio.sleep)))
+            kept = (keep(name, run, asyncio.sleep) for name, run in _beside_the_tap(parts).items())
+            beside = [tasks.create_task(each) for each in kept]
             status = await stopping
             service.say("STOPPING=1")
             for task in beside:
@@ -150,6 +142,19 @@ async def _run(settings: Settings, environment: Mapping[str, str], simulate: boo
         heart.stop()
     _log.info(Event.TERMINAL_STOPPED, terminal=settings.terminal.id, status=status)
     return status
+
+
+def _beside_the_tap(parts: Parts) -> dict[str, Callable[[], Awaitable[None]]]:
+    beside = {
+        "link": parts.link.run,
+        "local socket": parts.local.run,
+        "clock": parts.timekeeping.run,
+        "upkeep": parts.upkeep.run,
+        "silence": parts.count_silence,
+    }
+    if parts.front is not None:
+        beside["panel"] = partial(parts.front.run, parts.requests.respond)
+    return beside
 
 
 def _ground(settings: Settings, simulate: bool, loop: asyncio.AbstractEventLoop, stack: ExitStack) -> Ground:
