@@ -48,6 +48,7 @@ from edge.simulated_door import SimulatedDoor, simulated_doors
 from edge.state import State, end_on_damage, open_state, when_usable
 from edge.state_lock import only_daemon
 from edge.supervise import Heart, ServiceState, exit_on_bugs, exit_on_bugs_in_threads, keep
+from edge.tables import Tables
 from edge.terminal import Terminal
 from edge.timekeeping import Timekeeping, remembered
 from edge.tls import begins
@@ -94,6 +95,7 @@ class Parts:
     requests: Requests
     timekeeping: Timekeeping
     upkeep: Upkeep
+    tables: Tables
     count_silence: Callable[[], Awaitable[None]]
     front: "Front | None"
 
@@ -150,6 +152,7 @@ def _beside_the_tap(parts: Parts) -> dict[str, Callable[[], Awaitable[None]]]:
         "local socket": parts.local.run,
         "clock": parts.timekeeping.run,
         "upkeep": parts.upkeep.run,
+        "tables": parts.tables.check,
         "silence": parts.count_silence,
     }
     if parts.front is not None:
@@ -222,7 +225,9 @@ def _build(settings: Settings, simulate: bool, ground: Ground, state: State, sta
     if front is not None:
         front.show(loop, report, sightings, _tappable(readers), ground.walls)
     count = partial(keep_count, tables, clock)
-    return Parts(readers, doors.values(), sightings, link, local, report, requests, timekeeping, upkeep, count, front)
+    return Parts(
+        readers, doors.values(), sightings, link, local, report, requests, timekeeping, upkeep, tables, count, front
+    )
 
 
 def _movements(ground: Ground, ledger: Ledger) -> Movements:

@@ -1,5 +1,6 @@
 """What the cloud told this terminal: binding, roster, blocklist and presence, each at a version."""
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
@@ -166,6 +167,11 @@ class Tables:
     def close(self) -> None:
         """Let the file go."""
         self._file.close()
+
+    async def check(self) -> None:
+        """Look over the whole file, beside the taps; one that is damaged is begun anew. Raises TablesUnusable."""
+        if (why := await asyncio.to_thread(self._file.check)) is not None:
+            self._file.discard(why)
 
     # --- changes ----------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,9 +47,7 @@ class TablesFile:
         except sqlite3.OperationalError as exc:
             raise TablesUnusable(self.path, str(exc)) from exc
         except sqlite3.DatabaseError as exc:
-            with self.lock:
-                self.close()
-                self._begin_anew(str(exc))
+            self.discard(str(exc))
         return None
 
     def look_at_all(self, statement: str, *values: bytes | int) -> Iterator[Any]:
@@ -85,6 +83,23 @@ class TablesFile:
             self.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self.writer.execute("PRAGMA shrink_memory")
 
+    def check(self) -> str | None:
+        """What is wrong with the file, if anything: a second's work, for a thread beside the one that looks."""
+        try:
+            with closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+                (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        except sqlite3.OperationalError as exc:
+            raise TablesUnusable(self.path, str(exc)) from exc
+        except sqlite3.DatabaseError as exc:
+            return str(exc)
+        return None if verdict == "ok" else str(verdict)
+
+    def discard(self, why: str) -> None:
+        """Begin the file anew; for the thread that looks. Raises TablesUnusable."""
+        with self.lock:
+            self.close()
+            self._begin_anew(why)
+
     def close(self) -> None:
         """Let the file go."""
         with self.lock:
@@ -97,9 +112,6 @@ class TablesFile:
             undo.callback(self.writer.close)
             self._reader = open_file(self.path, MIGRATIONS, "NORMAL", threads=True)
             undo.callback(self._reader.close)
-            (verdict,) = self._reader.execute("PRAGMA quick_check(1)").fetchone()
-            if verdict != "ok":
-                raise sqlite3.DatabaseError(verdict)
             self.writer.execute(f"PRAGMA cache_size = -{WRITING_CACHE_KIB}")
             self._loaded(self)
             undo.pop_all()

@@ -1,5 +1,6 @@
 """Tables are what the cloud said, whole, whatever order its changes come in, and lookups never wait for them."""
 
+import asyncio
 import random
 import resource
 import signal
@@ -504,7 +505,7 @@ def test_a_damaged_file_is_put_aside_and_begun_anew(path: Path, damage: bytes) -
     assert path.with_name("tables.db.damaged").read_bytes() == damage
 
 
-def test_a_page_that_went_bad_is_found_at_start(bound: Tables, path: Path) -> None:
+def test_a_page_that_went_bad_is_found_soon_after_the_start(bound: Tables, path: Path) -> None:
     rows = [roster_row(CardId.parse(f"uid:{number:08X}"), "p1") for number in range(2000)]
     bound.apply(change(Table.ROSTER, PROJECT, (0, 1), rows))
     bound.close()
@@ -512,7 +513,17 @@ def test_a_page_that_went_bad_is_found_at_start(bound: Tables, path: Path) -> No
     content[-8192:-4096] = b"\xff" * 4096
     path.write_bytes(content)
     with closing(Tables.open(path)) as again:
+        asyncio.run(again.check())
         assert again.binding is None
+        asyncio.run(again.check())
+        bind(again)
+
+
+def test_a_whole_file_stays_as_it_is(bound: Tables) -> None:
+    before = bound.held()
+    asyncio.run(bound.check())
+    assert bound.held() == before
+    assert bound.binding is not None
 
 
 def test_a_file_that_goes_bad_while_in_use_is_begun_anew(bound: Tables, path: Path) -> None:
