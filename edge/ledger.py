@@ -269,7 +269,7 @@ class Ledger:
         if regained is not None:
             _log.warning(Event.LEDGER_REGAINED, seq=self.record(regained))
 
-    def _fault(self, exc: sqlite3.Error | UnicodeDecodeError) -> LedgerFault:
+    def _fault(self, exc: sqlite3.Error | UnicodeDecodeError | MemoryError) -> LedgerFault:
         fault = fault_of(self.path, exc)
         return self._damage(str(exc)) if isinstance(fault, LedgerDamaged) else fault
 

@@ -44,7 +44,7 @@ class LedgerCheck:
                 return None
             kind = LedgerDamaged if primary_code(exc) in DAMAGE else LedgerUnusable
             raise kind(self._path, str(exc)) from exc
-        except (ChainBroken, TypeError, UnicodeDecodeError) as exc:  # a value of another type, an error of no text
+        except (ChainBroken, TypeError, UnicodeDecodeError, MemoryError) as exc:  # values and sizes may be any
             raise LedgerDamaged(self._path, str(exc)) from exc
 
     def stop(self) -> None:

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple, Self, TypeVar
 from sqlite_utils import Database
 
 from edge.errors import LedgerUnusable
+from edge.storage import READING_FAILED
 from protocol.clock import ClockQuality
 from protocol.entries import Payload, check_link, decode_payload, digest, genesis
 from protocol.errors import ChainBroken, ProtocolError, TerminalId
@@ -116,7 +117,7 @@ class LedgerInspection:
         while at <= last:
             try:
                 rows = self._database.execute(_ENTRIES, (at, last, PAGE)).fetchall()
-            except (sqlite3.Error, UnicodeDecodeError) as exc:
+            except READING_FAILED as exc:
                 raise LedgerUnusable(self.path, f"{exc}, after entry {at - 1}") from exc
             if not rows:
                 return
@@ -191,7 +192,7 @@ class LedgerInspection:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, UnicodeDecodeError) as exc:
+        except READING_FAILED as exc:
             raise _unusable(self.path, exc) from exc
 
 
@@ -274,7 +275,7 @@ def _opened(path: Path) -> sqlite3.Connection:
     try:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=5)
         connection.execute("SELECT 1 FROM sqlite_master LIMIT 1")
-    except (sqlite3.Error, UnicodeDecodeError) as exc:
+    except READING_FAILED as exc:
         if is_fixed and has_log and path.with_name(f"{path.name}-shm").exists() is False:
             raise LedgerUnusable(
                 path,
@@ -285,8 +286,8 @@ def _opened(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _unusable(path: Path, exc: sqlite3.Error | UnicodeDecodeError) -> LedgerUnusable:
+def _unusable(path: Path, exc: sqlite3.Error | UnicodeDecodeError | MemoryError) -> LedgerUnusable:
     """What to do about an error; one whose own words come damaged from the file is a UnicodeDecodeError."""
     if getattr(exc, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
         return LedgerUnusable(path, f"it is no ledger ({exc})", _NAME_IT)
-    return LedgerUnusable(path, str(exc))
+    return LedgerUnusable(path, str(exc) or type(exc).__name__)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 DAMAGE: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 # at start also: a table is gone, a type is wrong, or Python's own module found text that is none
 DAMAGE_AT_START: Final = {*DAMAGE, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_CONSTRAINT, None}
-READING_FAILED: Final = (sqlite3.Error, UnicodeDecodeError)
-"""What a damaged file raises; the words of an error are taken from the file, and may be no text."""
+READING_FAILED: Final = (sqlite3.Error, UnicodeDecodeError, MemoryError)
+"""What a damaged file raises: the words of an error come from the file and may be no text, and sizes may be any."""
 
 SHARED_LOCK: Final = (0x40000002, 510)  # first byte and length (Database File Format: what locks a file is no content)
 PRIMARY: Final = 0xFF  # the part of a result code that is not its detail
@@ -135,8 +135,13 @@ def log_left_alone(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def fault_of(path: Path, exc: sqlite3.Error | UnicodeDecodeError, *, at_start: bool = False) -> LedgerFault:
+def fault_of(
+    path: Path, exc: sqlite3.Error | UnicodeDecodeError | MemoryError, *, at_start: bool = False
+) -> LedgerFault:
     """What an error of SQLite means for a ledger: its file is damaged, or cannot be used at the moment."""
+    if isinstance(exc, MemoryError):
+        why = "SQLite asks for more memory than there is"
+        return LedgerDamaged(path, why) if at_start else LedgerUnusable(path, why)
     if isinstance(exc, UnicodeDecodeError):
         return LedgerDamaged(path, "not even the error that SQLite found is text")
     damaged = primary_code(exc) in DAMAGE
