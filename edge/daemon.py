@@ -20,7 +20,7 @@ from edge.door_log import DoorLog
 from edge.door_requests import DoorRequests
 from edge.door_signs import DoorSigns
 from edge.doors import STOPPED, Door
-from edge.errors import StateUnusable
+from edge.errors import LedgerFault, StateUnusable
 from edge.events import Event
 from edge.guard import RepeatGuard
 from edge.knowledge import Knowledge, Mounting
@@ -232,8 +232,12 @@ def _build(settings: Settings, simulate: bool, ground: Ground, state: State, sta
 
 def _movements(ground: Ground, ledger: Ledger) -> Movements:
     """Who went which way; a ledger that has just followed a damaged one does not know it alone."""
-    since = ledger.taps_since(ground.clock.floor - LOOKED_BACK)
-    return Movements(chain(taps_before(ground.folder, ledger), since))
+    before = list(taps_before(ground.folder, ledger))
+    try:
+        return Movements(chain(before, ledger.taps_since(ground.clock.floor - LOOKED_BACK)))
+    except LedgerFault as fault:
+        _log.error(Event.LEDGER_FAILED, why=str(fault), then="toggle readers take the next tap of everybody for an IN")
+        return Movements(before)
 
 
 def _pins(settings: Settings, state: Path, simulate: bool) -> Pins:

@@ -12,6 +12,7 @@ from edge.errors import LedgerFault
 from edge.events import Event
 from edge.ledger import Ledger
 from protocol.entries import SALT_BYTES, VERSION, DoorChange
+from protocol.errors import ProtocolError
 
 RECENT: Final = 200
 """So many entries are looked through at start for the state that each door was left in."""
@@ -33,8 +34,7 @@ class DoorLog:
         So it is told how a killed daemon's doors were found, and what a ledger missed that could not be opened at once.
         """
         self._ledger, self._wake = ledger, wake
-        recent = [payload for _, payload in ledger.tail(RECENT) if isinstance(payload, DoorChange)]
-        left = {change.door: change.state for change in recent}
+        left = _left(ledger)
         for name, door in doors.items():
             if door.state != left.get(name, DoorState.LOCKED):
                 self.note(name, door.state, STARTED)
@@ -63,3 +63,13 @@ class DoorLog:
             _log.error(Event.LEDGER_FAILED, door=door, state=state, cause=cause, why=str(fault), then="only said here")
             return
         self._wake()
+
+
+def _left(ledger: Ledger) -> dict[str, str]:
+    """The state of each door as it was written down last."""
+    try:
+        recent = ledger.tail(RECENT)
+    except (LedgerFault, ProtocolError) as fault:
+        _log.error(Event.LEDGER_FAILED, why=str(fault), then="each door that is not locked is written down anew")
+        return {}
+    return {payload.door: payload.state for _, payload in recent if isinstance(payload, DoorChange)}
