@@ -19,6 +19,7 @@ from edge.tables_schema import DROP, EMPTY, PUT
 from protocol.cards import CardId
 from protocol.clock import ClockReading
 from protocol.decision import Binding, BlockReason, Enrolment, TableName
+from protocol.errors import ProtocolError
 from protocol.messages import TableChange, TableVersion
 from protocol.passes import Direction, Movement
 from protocol.tables import (
@@ -32,6 +33,7 @@ from protocol.tables import (
     unpack_rows,
 )
 
+_REASON: Final = "SELECT coalesce(cast(reason AS INTEGER) & 255, 0) FROM blocklist WHERE key = ?"
 _TABLES: Final = {table.value: table for table in Table}
 
 _log: FilteringBoundLogger = structlog.get_logger()
@@ -73,15 +75,19 @@ class Tables:
 
     def enrolment(self, card: CardId) -> Enrolment | None:
         """Whose card this is on the project here. Raises TablesUnusable."""
-        row = self._file.look("SELECT value FROM roster WHERE key = ?", str(card).encode())
-        return decode_enrolment(row[0]) if row else None
+        row = self._file.look("SELECT coalesce(cast(value AS BLOB), x'') FROM roster WHERE key = ?", str(card).encode())
+        try:
+            return decode_enrolment(row[0]) if row else None
+        except ProtocolError as exc:  # rows are checked when they come: what stands there now is damaged
+            self._file.discard(str(exc))
+            return None
 
     def blocked(self, card: CardId) -> BlockReason | None:
         """Why a card is on the blocklist; costs the same for one row and for a million. Raises TablesUnusable."""
         while True:
             salts = self._salts
             for salt in salts:
-                row = self._file.look("SELECT reason FROM blocklist WHERE key = ?", block_key(salt, card))
+                row = self._file.look(_REASON, block_key(salt, card))
                 if row:
                     return block_reason(row[0])
             if salts is self._salts:  # else another list took this one's place meanwhile: look again

@@ -12,9 +12,12 @@ from structlog.typing import FilteringBoundLogger
 
 from edge.errors import FileTooNew, TablesUnusable
 from edge.events import Event
-from edge.storage import open_file, set_aside
+from edge.storage import open_file, primary_code, set_aside
 from edge.tables_schema import MIGRATIONS
-from protocol.errors import ProtocolError
+from protocol.errors import UNREADABLE
+
+WILD_VALUES: Final = (*UNREADABLE, ValueError, TypeError, MemoryError)
+"""What a damaged file raises where its values are taken in; a ProtocolError is a ValueError."""
 
 WRITING_CACHE_KIB: Final = 32 * 1024  # a snapshot of a million rows is written once, not page by page over and over
 
@@ -33,22 +36,22 @@ class TablesFile:
         self._loaded = loaded
         try:
             self._connect()
-        except (FileTooNew, ProtocolError) as exc:
-            self._begin_anew(str(exc))
-        except sqlite3.OperationalError as exc:
-            raise TablesUnusable(self.path, str(exc)) from exc
-        except sqlite3.DatabaseError as exc:
-            self._begin_anew(str(exc))
+        except (FileTooNew, sqlite3.DatabaseError, *WILD_VALUES) as exc:
+            self._begin_anew(self._damage(exc))
 
     def look(self, statement: str, *values: bytes | int) -> Any:
         """The first row that is found, or None; a file that is damaged is begun anew. Raises TablesUnusable."""
         try:
             return self._reader.execute(statement, values).fetchone()
-        except sqlite3.OperationalError as exc:
-            raise TablesUnusable(self.path, str(exc)) from exc
-        except sqlite3.DatabaseError as exc:
-            self.discard(str(exc))
+        except (sqlite3.DatabaseError, UnicodeDecodeError, MemoryError) as exc:
+            self.discard(self._damage(exc))
         return None
+
+    def _damage(self, exc: Exception) -> str:
+        """What is damaged; SQLITE_ERROR says that a table is not there. Raises TablesUnusable for any other trouble."""
+        if isinstance(exc, sqlite3.OperationalError) and primary_code(exc) != sqlite3.SQLITE_ERROR:
+            raise TablesUnusable(self.path, str(exc)) from exc
+        return str(exc) or type(exc).__name__
 
     def look_at_all(self, statement: str, *values: bytes | int) -> Iterator[Any]:
         """Every row that a statement finds. Raises TablesUnusable."""

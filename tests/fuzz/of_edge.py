@@ -26,6 +26,7 @@ from protocol.errors import ProtocolError
 from protocol.messages import TableChange, decode, encode
 from protocol.signatures import Verifier
 from protocol.topics import ALL_BLOCKLIST, AUDIENCE_ALL, Down, down
+from tests.bench.gate import cards, furnish
 from tests.fuzz.target import KIB, Target
 from tests.protocol.examples import MESSAGES, SIGNER, TERMINAL
 from tests.support.entries import tap
@@ -126,6 +127,25 @@ def _started(given: bytes) -> None:
         assert ledger.append(tap(2)) == ledger.last_seq
 
 
+def _tables_started(given: bytes) -> None:
+    """A start over tables that something changed: they are used or begun anew, and looked up."""
+    folder = _folder.path / "tables"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    (folder / "tables.db").write_bytes(given)
+    with closing(Tables.open(folder / "tables.db")) as tables:
+        tables.enrolment(CARD)
+        tables.blocked(CARD)
+        tables.held()
+
+
+def _tables_bytes() -> bytes:
+    path = _folder.path / "seed-tables.db"
+    with closing(Tables.open(path)) as tables:
+        furnish(tables, cards(20))
+    return path.read_bytes()
+
+
 def _ledger_bytes() -> bytes:
     path = _folder.path / "seed.db"
     with closing(Ledger.open(path, TERMINAL, HandClock())) as ledger:
@@ -133,6 +153,8 @@ def _ledger_bytes() -> bytes:
     return path.read_bytes()
 
 
+CARD: Final = cards(1)[0]
+TABLES_FILE: Final = _tables_bytes()
 LEDGER_FILE: Final = _ledger_bytes()
 ROW: Final = LEDGER_FILE.index(b"tableentryentry")
 WILD: Final = tuple(LEDGER_FILE[: ROW - n] + b"\xff" * 4 + LEDGER_FILE[ROW - n + 4 :] for n in range(5, 14))
@@ -201,6 +223,9 @@ TARGETS: Final[Mapping[str, Target]] = {
         _folder.holding("ledger.db", _ledger), (LedgerFault, ProtocolError), (LEDGER_FILE, *WILD), 40 * KIB, share=8
     ),
     "ledger-start": Target(_started, (LedgerFault,), (LEDGER_FILE, *WILD), 40 * KIB, slack=64 * KIB * KIB, share=40),
+    "tables-start": Target(
+        _tables_started, (TablesUnusable,), (TABLES_FILE,), 64 * KIB, slack=64 * KIB * KIB, share=40
+    ),
     "table-applied": Target(
         _applied,
         (ProtocolError, TablesUnusable),
