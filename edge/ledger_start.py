@@ -18,6 +18,7 @@ from protocol.entries import Tap, decode_payload, digest, genesis
 from protocol.errors import ChainBroken, ProtocolError, TerminalId
 
 NAME: Final = "ledger.db"
+MOST_ASIDE: Final = 100  # a disk that damages every ledger is not filled with them
 YOUNG: Final = 5_000
 """Entries after which a ledger tells by itself who is inside, at all but the busiest gates."""
 
@@ -34,7 +35,7 @@ def open_ledger(folder: Path, terminal: TerminalId, clock: Clock) -> Ledger:
             ledger = _open(path, terminal, clock)
         except (LedgerDamaged, ChainBroken) as damage:
             _put_aside(path, str(damage))
-            ledger = _open(path, terminal, clock)
+            ledger = _begun_anew(path, terminal, clock)
         _running_mark(path).touch(mode=0o600)
         sync_folder(folder)
     except OSError as exc:
@@ -93,7 +94,17 @@ def _condemned(path: Path) -> str | None:
     return None
 
 
+def _begun_anew(path: Path, terminal: TerminalId, clock: Clock) -> Ledger:
+    """Raises LedgerUnusable: a disk that damages what was just written has no room for another try at once."""
+    try:
+        return _open(path, terminal, clock)
+    except (LedgerDamaged, ChainBroken) as damage:
+        raise LedgerUnusable(path, f"a new one is damaged at once ({damage})") from damage
+
+
 def _put_aside(path: Path, why: str) -> None:
+    if len(asides(path.parent)) >= MOST_ASIDE:
+        raise LedgerUnusable(path, f"{MOST_ASIDE} damaged ones lie beside it already, and now {why}")
     aside = put_aside(path, why)
     _log.error(
         Event.LEDGER_DAMAGED, why=aside.why, kept_as=str(aside.database), then="a new ledger begins, this one is read"

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from edge.aside import asides, condemn
 from edge.drain import Drain
-from edge.errors import LedgerDamaged
+from edge.errors import LedgerDamaged, LedgerUnusable
 from edge.ledger import Ledger
 from edge.ledger_check import LedgerCheck
-from edge.ledger_start import close_ledger, open_ledger
+from edge.ledger_start import MOST_ASIDE, close_ledger, open_ledger
 from edge.salvage import RANGES_IN_A_FACT, READ, Salvaged, Stopped, salvage, stage_of
 from protocol.entries import Fact, decode_payload, follow, genesis
 from protocol.messages import VERSION, Receipt
@@ -296,6 +296,18 @@ def test_what_is_put_aside_is_never_overwritten(wreck: Wreck, times: int) -> Non
         kept.append(wreck.file.read_bytes())
         close_ledger(started(wreck.folder))
     assert [aside.database.read_bytes() for aside in asides(wreck.folder)] == kept
+
+
+def test_a_disk_that_damages_everything_is_not_filled_with_what_was_put_aside(wreck: Wreck) -> None:
+    for number in range(1, MOST_ASIDE + 1):
+        for kind in ("damaged", "why"):
+            (wreck.folder / f"ledger-{number}.{kind}").touch()
+    settle(wreck)
+    overwrite(wreck.file, 0, bytes(100))
+    before = wreck.file.read_bytes()
+    with pytest.raises(LedgerUnusable, match=f"{MOST_ASIDE} damaged ones"):
+        started(wreck.folder)
+    assert wreck.file.read_bytes() == before
 
 
 @pytest.mark.parametrize("steps", range(5))
