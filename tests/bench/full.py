@@ -92,7 +92,7 @@ def _shape(path: Path) -> str:
     """Ten digits that change with the schema and with what is put into it."""
     with closing(sqlite3.connect(path)) as connection:
         schema = connection.execute("SELECT type, name, sql FROM sqlite_master ORDER BY type, name").fetchall()
-        version = connection.execute("PRAGMA user_version").fetchone()
+        version = [connection.execute(f"PRAGMA {name}").fetchone() for name in ("user_version", "page_size")]
     sample = [type(each).__struct_fields__ for each in islice(_entries(0, 1, 3), 3)]
     return hashlib.sha256(repr((schema, version, sample, ENTRIES, RECENT)).encode()).hexdigest()[:10]
 
