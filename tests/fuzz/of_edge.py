@@ -222,7 +222,7 @@ TARGETS: Final[Mapping[str, Target]] = {
     "ledger-file": Target(
         _folder.holding("ledger.db", _ledger), (LedgerFault, ProtocolError), (LEDGER_FILE, *WILD), 40 * KIB, share=8
     ),
-    "ledger-start": Target(_started, (LedgerFault,), (LEDGER_FILE, *WILD), 40 * KIB, slack=64 * KIB * KIB, share=40),
+    "ledger-start": Target(_started, (LedgerFault,), (LEDGER_FILE, *WILD), 40 * KIB, slack=64 * KIB * KIB, share=80),
     "tables-start": Target(
         _tables_started, (TablesUnusable,), (TABLES_FILE,), 64 * KIB, slack=64 * KIB * KIB, share=40
     ),
