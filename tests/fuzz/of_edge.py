@@ -163,7 +163,11 @@ WILD: Final = tuple(LEDGER_FILE[: ROW - n] + b"\xff" * 4 + LEDGER_FILE[ROW - n +
 
 TARGETS: Final[Mapping[str, Target]] = {
     "frames": Target(
-        _frames, (), (b"\x0004A1B2C3\r\n", b"\x030102030405\n\r04a1\n", b"\x06" + b"A" * 200 + b"\n"), 512
+        _frames,
+        (),
+        (b"\x0004A1B2C3\r\n", b"\x030102030405\n\r04a1\n", b"\x06" + b"A" * 200 + b"\n"),
+        longest=512,
+        share=4,
     ),
     "down-signed": Target(
         _signed,
