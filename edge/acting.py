@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import structlog
 
-from edge.doors import Door
+from edge.doors.door import Door
 from edge.errors import DoorUnguarded, PinsFault
 from edge.events import Event
-from edge.patterns import Pattern
-from edge.signals import Signals
+from edge.signals.patterns import Pattern
+from edge.signals.signals import Signals
 from protocol.decision import Granted, Verdict
 
 _log = structlog.get_logger()

@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from edge.patterns import Pattern
+from edge.signals.patterns import Pattern
 from protocol.cards import CardId
 from protocol.clock import ClockReading
 from protocol.decision import Denied, Direction, Enrolment, Facts, Granted, Reason, Verdict

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar, get_type_hints
 
 import msgspec
 
-from edge.door_contradictions import contradictions, pins_of
+from edge.doors.contradictions import contradictions, pins_of
 from edge.errors import ConfigInvalid
 from edge.forms import form, is_list, meaning
 from edge.settings import (

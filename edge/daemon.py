@@ -13,46 +13,46 @@ from typing import TYPE_CHECKING, Final, assert_never
 import structlog
 
 from edge.answers import Answer
-from edge.clock import SystemClock, boot_id
-from edge.door_fitting import fitted
-from edge.door_lines import inputs, outputs
-from edge.door_log import DoorLog
-from edge.door_requests import DoorRequests
-from edge.door_signs import DoorSigns
-from edge.doors import STOPPED, Door
+from edge.clock.clock import SystemClock, boot_id
+from edge.clock.timekeeping import Timekeeping, remembered
+from edge.doors.door import STOPPED, Door
+from edge.doors.door_log import DoorLog
+from edge.doors.fitting import fitted
+from edge.doors.lines import inputs, outputs
+from edge.doors.requests import DoorRequests
+from edge.doors.shutting import shut
+from edge.doors.signs import DoorSigns
+from edge.doors.simulated_door import SimulatedDoor, simulated_doors
 from edge.errors import LedgerFault, StateUnusable
 from edge.events import Event
 from edge.guard import RepeatGuard
 from edge.knowledge import Knowledge, Mounting
-from edge.ledger import Ledger
-from edge.ledger_start import taps_before
-from edge.lines import Line
-from edge.link import Link
+from edge.ledger.ledger import Ledger
+from edge.ledger.start import taps_before
+from edge.ledger.upkeep import Upkeep
+from edge.link.link import Link
+from edge.link.outbox import Outbox
+from edge.link.tls import begins
 from edge.local import FILE_NAME, LocalSocket
 from edge.movements import Movements
-from edge.outbox import Outbox
-from edge.patterns import Pattern
-from edge.pins import Pins
+from edge.pins.lines import Line
+from edge.pins.pins import Pins
 from edge.readers import Reader
 from edge.readers.simulated import SimulatedReader
 from edge.report import Report, condition
 from edge.requests import Requests
-from edge.resting import Resting
 from edge.settings import ReaderSettings, Settings
-from edge.showing import Showing
-from edge.shutting import shut
 from edge.sightings import Sightings
-from edge.signals import Signals
-from edge.silence import keep_count
-from edge.simulated_door import SimulatedDoor, simulated_doors
+from edge.signals.patterns import Pattern
+from edge.signals.resting import Resting
+from edge.signals.showing import Showing
+from edge.signals.signals import Signals
 from edge.state import State, end_on_damage, open_state, when_usable
 from edge.state_lock import only_daemon
 from edge.supervise import Heart, ServiceState, exit_on_bugs, exit_on_bugs_in_threads, keep
-from edge.tables import Tables
+from edge.tables.silence import keep_count
+from edge.tables.tables import Tables
 from edge.terminal import Terminal
-from edge.timekeeping import Timekeeping, remembered
-from edge.tls import begins
-from edge.upkeep import Upkeep
 from edge.version import software
 from protocol.passes import LONGEST_PASS
 

@@ -9,7 +9,7 @@ from edge.errors import TablesUnusable
 from edge.events import Event
 from edge.movements import Movements
 from edge.readers import CardSeen
-from edge.tables import Tables
+from edge.tables.tables import Tables
 from protocol.clock import ClockReading
 from protocol.decision import Binding, Enrolment, Facts, ReaderDirection
 from protocol.entries import Tap

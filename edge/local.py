@@ -11,11 +11,11 @@ from typing import Annotated, Any, Final
 import msgspec
 import structlog
 
+from edge.doors.simulated_door import Act
 from edge.errors import DaemonUnreachable, RequestRefused, SocketForbidden, StateUnusable, TerminalError
 from edge.events import Event
-from edge.patterns import Pattern
 from edge.readers.simulated import ReaderAct
-from edge.simulated_door import Act
+from edge.signals.patterns import Pattern
 from protocol.errors import UNREADABLE, ProtocolError
 
 FILE_NAME: Final = "terminal.sock"

@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from edge.clock import Clock
-from edge.doors import Door
-from edge.link import Condition, Link
-from edge.outbox import Outbox
-from edge.patterns import PATTERNS
-from edge.pins import Pins
+from edge.clock.clock import Clock
+from edge.doors.door import Door
+from edge.ledger.retention import room
+from edge.link.link import Condition, Link
+from edge.link.outbox import Outbox
+from edge.pins.pins import Pins
 from edge.readers import Reader
-from edge.resting import Resting
-from edge.retention import room
 from edge.settings import LinkSettings
-from edge.signals import Signals
-from edge.tables import Tables
+from edge.signals.patterns import PATTERNS
+from edge.signals.resting import Resting
+from edge.signals.signals import Signals
+from edge.tables.tables import Tables
 from protocol.clock import MICROSECONDS
 
 LIGHTS = ("red", "green", "buzzer")

@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from typing import assert_never
 
-from edge.door_requests import DoorRequests
+from edge.doors.requests import DoorRequests
 from edge.errors import RequestRefused
 from edge.local import Answer, AskDoor, AskOpen, AskReader, AskSignal, AskStatus, AskTap, Request
-from edge.patterns import PATTERNS
 from edge.readers import CardSeen
 from edge.readers.simulated import ReaderAct, SimulatedReader
 from edge.report import Report
-from edge.showing import Showing
 from edge.sightings import Sightings
+from edge.signals.patterns import PATTERNS
+from edge.signals.showing import Showing
 from protocol.cards import CardId
 
 

@@ -6,8 +6,8 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
-from edge.door_rules import Relock
-from edge.lines import Pull
+from edge.doors.rules import Relock
+from edge.pins.lines import Pull
 from protocol.decision import ReaderDirection
 from protocol.errors import TerminalId
 

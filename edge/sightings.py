@@ -8,11 +8,11 @@ import structlog
 
 from edge.answers import Answer
 from edge.events import Event
-from edge.patterns import Pattern
 from edge.readers import CardSeen, CardUnread, ReaderBack, ReaderLost, Sighting
-from edge.resting import Resting
-from edge.signals import Signals
-from edge.tables import Tables
+from edge.signals.patterns import Pattern
+from edge.signals.resting import Resting
+from edge.signals.signals import Signals
+from edge.tables.tables import Tables
 from edge.terminal import Terminal
 from protocol.entries import Outcome
 

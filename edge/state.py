@@ -8,14 +8,14 @@ from typing import Final, Protocol
 
 import structlog
 
-from edge.aside import asides
-from edge.clock import Clock
+from edge.clock.clock import Clock
 from edge.errors import LedgerDamaged, LedgerFault, LedgerUnusable, TablesUnusable
 from edge.events import Event
-from edge.ledger import Ledger
-from edge.ledger_start import close_ledger, condemned_by, open_ledger
-from edge.reserve import Reserve
-from edge.tables import Tables
+from edge.ledger.aside import asides
+from edge.ledger.ledger import Ledger
+from edge.ledger.reserve import Reserve
+from edge.ledger.start import close_ledger, condemned_by, open_ledger
+from edge.tables.tables import Tables
 from protocol.errors import TerminalId
 
 TRY_AGAIN: Final = 5.0

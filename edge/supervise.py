@@ -17,7 +17,7 @@ from edge.scheduler import Scheduler, Timer
 
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 60.0
-BESIDE_THE_TAP: Final = frozenset({"edge.link", "edge.local"})
+BESIDE_THE_TAP: Final = frozenset({"edge.link.link", "edge.local"})
 
 _log = structlog.get_logger()
 

@@ -10,16 +10,16 @@ import structlog
 
 from edge.acting import open_granted, show
 from edge.answers import Answer, Occasion, pattern_of
-from edge.clock import Clock
-from edge.doors import Door
+from edge.clock.clock import Clock
+from edge.doors.door import Door
 from edge.errors import LedgerFault
 from edge.events import Event
 from edge.guard import RepeatGuard
 from edge.knowledge import Knowledge
-from edge.ledger import Ledger
-from edge.patterns import Pattern
+from edge.ledger.ledger import Ledger
 from edge.readers import CardSeen
-from edge.signals import Signals
+from edge.signals.patterns import Pattern
+from edge.signals.signals import Signals
 from protocol.decision import Verdict, decide
 
 _log = structlog.get_logger()

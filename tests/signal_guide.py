@@ -1,4 +1,4 @@
-"""Draws the guide to the signals from the table in edge/patterns.py: `make signals` writes it, a test compares it."""
+"""Draws the guide to the signals from edge/signals/patterns.py: `make signals` writes it, a test compares it."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
 
-from edge.cli_signal import drawn
-from edge.patterns import PATTERNS, Pattern, Step
-from edge.resting import PRIORITY
+from edge.cli.signal import drawn
+from edge.signals.patterns import PATTERNS, Pattern, Step
+from edge.signals.resting import PRIORITY
 from tests.house.repository import ROOT
 
 GUIDE: Final = Path("docs/signals.md")
@@ -31,7 +31,7 @@ GREY: Final = "#69727d"
 TEXT: Final = """\
 # Lights and buzzer
 
-What a terminal shows. This page and its pictures are drawn from the one table in `edge/patterns.py` (`make signals`).
+What a terminal shows. This page and its pictures are drawn from `edge/signals/patterns.py` (`make signals`).
 
 Every pattern has a rhythm of its own: a test measures that any two can be told apart without seeing colours, also what
 is shown at rest from what answers a tap. Two rules make it easier still:

@@ -137,7 +137,7 @@ CONDITIONS: Final = {
         msgid("It records in the right order, and times are corrected once it has network and a time server."),
     ),
 }
-"""By what terminals send, whose own list is in `edge.resting`."""
+"""By what terminals send, whose own list is in `edge.signals.resting`."""
 
 
 def door_state(state: str) -> Sign:

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping
 from functools import partial
 
+from edge.doors.simulated_door import SimulatedDoor
 from edge.panel.server import Panel, Respond
 from edge.panel.view import PanelCard, View
 from edge.report import Report
 from edge.scheduler import Scheduler
 from edge.settings import PanelSettings
 from edge.sightings import Sightings
-from edge.simulated_door import SimulatedDoor
 
 
 class Front:

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
 
 from edge.answers import Answer
+from edge.doors.simulated_door import SimulatedDoor
 from edge.readers import CardSeen
 from edge.report import LIGHTS, Report
-from edge.simulated_door import SimulatedDoor
 from protocol.cards import CardId
 
 REMEMBERED: Final = 12

@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from cloud.sync.decoding import Columns, RefusedBecause, columns_of
 from cloud.sync.rows import COLUMNS
-from edge.clock import SystemClock
-from edge.clock_trust import Trust
-from edge.ledger import Ledger
-from edge.ledger_schema import MIGRATIONS
+from edge.clock.clock import SystemClock
+from edge.clock.trust import Trust
+from edge.ledger.ledger import Ledger
+from edge.ledger.schema import MIGRATIONS
 from edge.storage import open_file
 from protocol.clock import MICROSECONDS, ClockQuality
 from protocol.decision import Direction

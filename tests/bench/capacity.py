@@ -14,10 +14,10 @@ from typing import Final
 
 import psutil
 
-from edge.clock import SystemClock
+from edge.clock.clock import SystemClock
 from edge.errors import DaemonUnreachable
-from edge.ledger import Ledger
-from edge.ledger_inspection import LedgerInspection
+from edge.ledger.inspection import LedgerInspection
+from edge.ledger.ledger import Ledger
 from protocol.cards import CardId
 from protocol.clock import ClockQuality
 from protocol.entries import HASH_BYTES, SALT_BYTES, VERSION, DoorChange, Payload, Tap, encode_payload

@@ -13,9 +13,9 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from edge.clock import SystemClock
-from edge.ledger import Ledger
-from edge.tables import Tables
+from edge.clock.clock import SystemClock
+from edge.ledger.ledger import Ledger
+from edge.tables.tables import Tables
 from protocol.cards import CardId
 from protocol.clock import MICROSECONDS, ClockQuality
 from protocol.decision import Direction

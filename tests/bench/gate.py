@@ -11,23 +11,23 @@ from queue import Empty, SimpleQueue
 from typing import Final
 
 from edge.answers import Answer
-from edge.clock import SystemClock
-from edge.clock_trust import Trust
-from edge.door_log import DoorLog
-from edge.doors import Door, Sensors, Times
+from edge.clock.clock import SystemClock
+from edge.clock.trust import Trust
+from edge.doors.door import Door, Sensors, Times
+from edge.doors.door_log import DoorLog
+from edge.doors.locks import RelayLock
 from edge.guard import RepeatGuard
 from edge.knowledge import Knowledge, Mounting
-from edge.ledger import Ledger
-from edge.lines import Line
-from edge.locks import RelayLock
+from edge.ledger.ledger import Ledger
 from edge.movements import Movements
-from edge.pins import Pins
+from edge.pins.lines import Line
+from edge.pins.pins import Pins
 from edge.readers import CardSeen
-from edge.resting import Resting
 from edge.settings import SignalSettings
 from edge.sightings import Sightings
-from edge.signals import Signals
-from edge.tables import Effect, Tables
+from edge.signals.resting import Resting
+from edge.signals.signals import Signals
+from edge.tables.tables import Effect, Tables
 from edge.terminal import Terminal
 from protocol.cards import CardId, CardKind
 from protocol.clock import ClockReading

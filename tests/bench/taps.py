@@ -12,7 +12,7 @@ from random import Random
 from statistics import median
 from typing import Final
 
-from edge.pin_history import read_pin_history
+from edge.pins.history import read_pin_history
 from protocol.cards import CardId
 from protocol.entries import HASH_BYTES
 from tests.bench.figures import AT_MOST, Figure, Repetition, Target, Told, compared

@@ -24,7 +24,7 @@ from cloud.scope import Scope
 from cloud.sync.batches import Batch
 from cloud.sync.importing import Import, Imported
 from cloud.sync.ingest import Ingest
-from edge.ledger import Ledger
+from edge.ledger.ledger import Ledger
 from protocol.entries import decode_payload, follow, genesis
 from protocol.errors import TerminalId
 from protocol.exports import Exported, Heading, Lost, end_line, entry_line, header_line, lost_line

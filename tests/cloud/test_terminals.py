@@ -15,8 +15,8 @@ from cloud.projects import service as projects
 from cloud.sync.models import TableRow
 from cloud.units.models import Unit
 from cloud.wakeups import Wakeups
-from edge.doors import DoorState
-from edge.resting import PRIORITY
+from edge.doors.door import DoorState
+from edge.signals.resting import PRIORITY
 from protocol.clock import ClockQuality
 from protocol.tables import Table, decode_binding
 from tests.support.listening import listening

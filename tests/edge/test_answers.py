@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.answers import SHOWN_FOR, pattern_of
-from edge.patterns import PATTERNS
+from edge.signals.patterns import PATTERNS
 from protocol.decision import BlockReason, Denied, Reason
 
 ROOT: Final = Path(__file__).parents[2]

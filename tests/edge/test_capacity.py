@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from edge.tables import Tables
+from edge.tables.tables import Tables
 from protocol.cards import CardId, CardKind
 from protocol.decision import BlockReason
 from protocol.tables import Table, block_key

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.carving import as_varint, carve, carve_ends
-from edge.ledger import Ledger
+from edge.ledger.carving import as_varint, carve, carve_ends
+from edge.ledger.ledger import Ledger
 from protocol.messages import VERSION, Receipt
 from tests.support.entries import tap
 from tests.support.gate import HandClock

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from edge.cli import main
-from edge.cli_signal import COLUMN, DRAWN, timeline
-from edge.patterns import PATTERNS, Pattern
+from edge.cli.__main__ import main
+from edge.cli.signal import COLUMN, DRAWN, timeline
+from edge.signals.patterns import PATTERNS, Pattern
 from tests.support.gate import ANNA
 from tests.support.terminal_process import TerminalProcess
 from tests.support.waiting import until

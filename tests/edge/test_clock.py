@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.clock import SystemClock, boot_id, kernel_is_synchronised
-from edge.clock_trust import FIRST_POSSIBLE, LAST_POSSIBLE, LONGEST_AWAY, STEPPED, Trust
+from edge.clock.clock import SystemClock, boot_id, kernel_is_synchronised
+from edge.clock.trust import FIRST_POSSIBLE, LAST_POSSIBLE, LONGEST_AWAY, STEPPED, Trust
 from protocol.clock import MICROSECONDS, ClockQuality
 
 DAY: Final = 86_400 * MICROSECONDS

@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from edge.clock_trust import FIRST_POSSIBLE, LAST_POSSIBLE
+from edge.clock.trust import FIRST_POSSIBLE, LAST_POSSIBLE
 from edge.readers import CardSeen
 from protocol.clock import MICROSECONDS, ClockQuality
 from protocol.passes import Direction

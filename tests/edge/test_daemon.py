@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from edge.errors import RequestRefused
-from edge.ledger_inspection import LedgerInspection
+from edge.ledger.inspection import LedgerInspection
 from protocol.decision import Mode
 from protocol.entries import Fact, Tap
 from protocol.messages import Pull, Status

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.tables import Tables
+from edge.tables.tables import Tables
 from tests.bench.gate import cards, furnish
 
 

@@ -7,8 +7,8 @@ from typing import Final
 
 import pytest
 
-from edge.doors import DoorState
-from edge.simulated_door import Act
+from edge.doors.door import DoorState
+from edge.doors.simulated_door import Act
 from tests.support.doorway import MOTOR, RELAY, Doorway, doorway
 
 PAGE: Final = (Path(__file__).parents[2] / "docs/doors.md").read_text(encoding="utf-8")

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from edge.door_log import RECENT, DoorLog
-from edge.doors import DoorState
+from edge.doors.door import DoorState
+from edge.doors.door_log import RECENT, DoorLog
+from edge.doors.simulated_door import Act
 from edge.errors import LedgerFault
-from edge.ledger import Ledger
-from edge.simulated_door import Act
+from edge.ledger.ledger import Ledger
 from protocol.entries import DoorChange
 from tests.support.doorway import RELAY, Doorway, doorway
 from tests.support.gate import TERMINAL, HandClock

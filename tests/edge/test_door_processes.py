@@ -15,9 +15,9 @@ from typing import Final
 
 import pytest
 
-from edge.ledger_inspection import LedgerInspection
+from edge.doors.simulated_door import Act
+from edge.ledger.inspection import LedgerInspection
 from edge.local import Answer, AskDoor, AskOpen, ask
-from edge.simulated_door import Act
 from protocol.entries import DoorChange
 from tests.support.gate import ANNA
 from tests.support.other_time import OtherTime

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.door_rules import Happening, Leaf, LockState, Order, Relock, Standing, follows
+from edge.doors.rules import Happening, Leaf, LockState, Order, Relock, Standing, follows
 
 STANDING: Final = Standing(
     leaf=Leaf.CLOSED,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.door_sections import DEFAULT_STATE, read_doors
+from edge.doors.sections import DEFAULT_STATE, read_doors
 from edge.errors import ConfigInvalid
 from edge.settings import TerminalSettings
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from edge import longest_on
-from edge.door_rules import Relock
-from edge.doors import DoorState
-from edge.patterns import Pattern
-from edge.simulated_door import Act
+from edge.doors import longest_on
+from edge.doors.door import DoorState
+from edge.doors.rules import Relock
+from edge.doors.simulated_door import Act
+from edge.signals.patterns import Pattern
 from tests.support.doorway import RELAY, changed, doorway
 
 LOCKED, UNLOCKED, OPEN = DoorState.LOCKED, DoorState.UNLOCKED, DoorState.OPEN

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from edge import longest_on
-from edge.doors import Door, DoorState, OnChange, Sensors, Times
+from edge.doors import longest_on
+from edge.doors.door import Door, DoorState, OnChange, Sensors, Times
+from edge.doors.locks import Output, RelayLock
 from edge.errors import DoorUnguarded, LedgerFault, PinFailed
-from edge.lines import Line
-from edge.locks import Output, RelayLock
-from edge.pin_history import read_pin_history
-from edge.pins import PinOutput, Pins
+from edge.pins.history import read_pin_history
+from edge.pins.lines import Line
+from edge.pins.pins import PinOutput, Pins
 from tests.support.hand_clock import HandLoop
 
 Change = tuple[str, DoorState, str]

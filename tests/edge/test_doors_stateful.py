@@ -11,11 +11,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from edge.door_lines import lock_line, throw_line
-from edge.door_rules import LockState, Relock
-from edge.doors import DoorState
+from edge.doors.door import DoorState
+from edge.doors.lines import lock_line, throw_line
+from edge.doors.rules import LockState, Relock
+from edge.doors.simulated_door import Act
 from edge.settings import DoorSettings
-from edge.simulated_door import Act
 from tests.support.doorway import MOTOR, RELAY, Doorway, changed, doorway
 
 NO_CHANGE: Final = {"pre_alarm", "tamper", "tamper_over", "timed_out"}

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from edge.aside import asides, condemn
-from edge.drain import Drain
 from edge.errors import LedgerUnusable
 from edge.events import Event
-from edge.facts import fact
-from edge.ledger import Ledger
-from edge.ledger_start import close_ledger, open_ledger, taps_before
-from edge.outbox import Outbox
-from edge.salvage import Salvaged, salvage
-from edge.sending import RECEIPT_WITHIN
+from edge.ledger.aside import asides, condemn
+from edge.ledger.drain import Drain
+from edge.ledger.facts import fact
+from edge.ledger.ledger import Ledger
+from edge.ledger.salvage import Salvaged, salvage
+from edge.ledger.start import close_ledger, open_ledger, taps_before
+from edge.link.outbox import Outbox
+from edge.link.sending import RECEIPT_WITHIN
 from protocol.entries import Fact, decode_payload, follow, genesis
 from protocol.messages import VERSION, Entries, Receipt
 from tests.support.entries import tap

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from edge.aside import asides
 from edge.errors import LedgerFault, LedgerUnusable
 from edge.events import Event
-from edge.ledger import Ledger
-from edge.ledger_inspection import LedgerInspection
-from edge.ledger_start import close_ledger, open_ledger
-from edge.reserve import Reserve
+from edge.ledger.aside import asides
+from edge.ledger.inspection import LedgerInspection
+from edge.ledger.ledger import Ledger
+from edge.ledger.reserve import Reserve
+from edge.ledger.start import close_ledger, open_ledger
 from protocol.cards import CardId
 from protocol.entries import Tap
 from tests.support.entries import tap

@@ -104,7 +104,7 @@ def test_a_terminal_is_installed_without_what_is_only_taken_where_it_is_there() 
 
 
 def test_nothing_heavy_is_loaded(simulated: set[str], with_readers: set[str]) -> None:
-    assert {"edge.daemon", "edge.terminal", "edge.ledger", "sqlite3"} <= simulated & with_readers
+    assert {"edge.daemon", "edge.terminal", "edge.ledger.ledger", "sqlite3"} <= simulated & with_readers
     assert not NEVER & (simulated | with_readers)
     assert max(len(simulated), len(with_readers)) <= MOST_MODULES
 

@@ -7,8 +7,8 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.doors.inputs import MOST_CHANGES, RATTLING, STORM, Input
 from edge.events import Event
-from edge.inputs import MOST_CHANGES, RATTLING, STORM, Input
 from tests.support.hand_clock import HandLoop
 
 QUIET = 0.05

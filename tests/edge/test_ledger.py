@@ -18,9 +18,9 @@ from structlog.testing import capture_logs
 
 from edge.errors import FileTooNew, LedgerDamaged, LedgerForeign, LedgerUnusable
 from edge.events import Event
-from edge.ledger import LARGEST_BATCH_BYTES, Ledger
-from edge.ledger_inspection import LedgerInspection
-from edge.ledger_opening import CHECKED_AT_START
+from edge.ledger.inspection import LedgerInspection
+from edge.ledger.ledger import LARGEST_BATCH_BYTES, Ledger
+from edge.ledger.opening import CHECKED_AT_START
 from protocol.clock import ClockQuality
 from protocol.entries import Fact, Tap, decode_payload, encode_payload, follow, genesis
 from protocol.errors import ChainBroken, TerminalId
@@ -122,7 +122,7 @@ def test_what_append_returned_is_there_after_a_kill(path: Path) -> None:
     program = f"""
 import os, signal
 from pathlib import Path
-from edge.ledger import Ledger
+from edge.ledger.ledger import Ledger
 from tests.support.entries import tap
 from tests.support.gate import HandClock
 ledger = Ledger.open(Path({str(path)!r}), "gate-1", HandClock())
@@ -461,8 +461,8 @@ def test_the_repository_gives_the_daemon_no_reason_to_load_sqlite_utils(path: Pa
     program = f"""
 import sys
 from pathlib import Path
-from edge.clock import SystemClock
-from edge.ledger import Ledger
+from edge.clock.clock import SystemClock
+from edge.ledger.ledger import Ledger
 Ledger.open(Path({str(path)!r}), "gate-1", SystemClock()).close()
 assert "sqlite_utils" not in sys.modules
 """

@@ -21,10 +21,10 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from edge import drain_schema
-from edge.cli import main
-from edge.ledger import Ledger
-from edge.ledger_inspection import LedgerInspection
+from edge.cli.__main__ import main
+from edge.ledger import drain_schema
+from edge.ledger.inspection import LedgerInspection
+from edge.ledger.ledger import Ledger
 from edge.storage import open_file
 from protocol.clock import ClockQuality
 from protocol.entries import Payload, encode_payload, follow, genesis

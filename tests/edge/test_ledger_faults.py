@@ -6,8 +6,8 @@ from typing import Final
 
 import pytest
 
-from edge.aside import asides
 from edge.daemon import EXIT_BUG
+from edge.ledger.aside import asides
 from protocol.cards import CardId
 from tests.support.audit import ledger_copy
 from tests.support.gate import ANNA

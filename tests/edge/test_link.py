@@ -15,15 +15,15 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from structlog.testing import capture_logs
 
-from edge.conversation import Condition
 from edge.errors import BrokerUnreachable
 from edge.events import Event
-from edge.ledger import Ledger
-from edge.link import Connection, Link
-from edge.outbox import Outbox
+from edge.ledger.ledger import Ledger
+from edge.link.conversation import Condition
+from edge.link.link import Connection, Link
+from edge.link.outbox import Outbox
+from edge.link.tls import tls_context
 from edge.settings import LinkSettings
-from edge.tables import Tables
-from edge.tls import tls_context
+from edge.tables.tables import Tables
 from protocol.cards import CardId
 from protocol.decision import BlockReason, Enrolment, TableName
 from protocol.errors import TerminalId
@@ -374,7 +374,7 @@ def test_a_binding_reaches_the_terminal_and_its_status_within_a_second(wire: Wir
 
 def test_a_table_that_is_lacking_is_pulled_until_it_comes(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     """Question and answer can be lost, and without its blocklist a terminal admits blocked cards."""
-    monkeypatch.setattr("edge.conversation.ASK_AGAIN", 0.1)
+    monkeypatch.setattr("edge.link.conversation.ASK_AGAIN", 0.1)
 
     async def tell() -> None:
         async with running(wire.link):

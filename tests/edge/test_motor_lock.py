@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from edge import longest_on
-from edge.door_lines import lock_line, throw_line
-from edge.door_rules import LockState
-from edge.doors import DoorState
+from edge.doors import longest_on
+from edge.doors.door import DoorState
+from edge.doors.lines import lock_line, throw_line
+from edge.doors.motor_lock import MOST_TRIES, REVERSAL, TRY_AGAIN
+from edge.doors.rules import LockState
+from edge.doors.simulated_door import Act
 from edge.errors import DoorUnguarded, PinFailed
-from edge.motor_lock import MOST_TRIES, REVERSAL, TRY_AGAIN
-from edge.patterns import Pattern
-from edge.pins import PinOutput
-from edge.simulated_door import Act
+from edge.pins.pins import PinOutput
+from edge.signals.patterns import Pattern
 from tests.support.doorway import MOTOR, Doorway, changed, doorway
 
 TRAVEL = 1.0

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edge.ledger import Ledger
+from edge.ledger.ledger import Ledger
 from edge.movements import MOST_KEPT, Movements
 from protocol.clock import ClockQuality
 from protocol.entries import Outcome, Tap

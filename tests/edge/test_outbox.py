@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from edge.events import Event
-from edge.ledger import Ledger
-from edge.outbox import Outbox
-from edge.sending import LARGEST_BATCH, LONGEST_WAIT, OVERDUE, RECEIPT_WITHIN, WINDOW, WINDOW_BYTES
+from edge.ledger.ledger import Ledger
+from edge.link.outbox import Outbox
+from edge.link.sending import LARGEST_BATCH, LONGEST_WAIT, OVERDUE, RECEIPT_WITHIN, WINDOW, WINDOW_BYTES
 from protocol.entries import encode_payload
 from protocol.errors import TerminalId
 from protocol.messages import VERSION, Entries, Receipt, pack_up

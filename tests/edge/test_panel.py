@@ -15,16 +15,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge import simulated_door
-from edge.doors import DoorState
+from edge.doors import simulated_door
+from edge.doors.door import DoorState
+from edge.doors.simulated_door import Act
 from edge.errors import PanelUnavailable, RequestRefused
 from edge.local import Answer, AskTap, Request
 from edge.panel.questions import LONGEST_BODY, LONGEST_HEAD, Question, QuestionRefused, check_origin, parse_head
 from edge.panel.server import FILES, MOST_CONNECTIONS, STATIC, Panel
 from edge.panel.view import PanelCard
-from edge.patterns import PATTERNS, Pattern
 from edge.readers.simulated import ReaderAct
-from edge.simulated_door import Act
+from edge.signals.patterns import PATTERNS, Pattern
 from protocol.cards import CardId
 
 T = TypeVar("T")

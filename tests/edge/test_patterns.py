@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from edge.patterns import PATTERNS, Pattern, Step
-from edge.resting import PRIORITY
+from edge.signals.patterns import PATTERNS, Pattern, Step
+from edge.signals.resting import PRIORITY
 from tests.support.rhythm import TOLD_APART, between, distance, flashes, glimpses, played
 
 RECORDED = (

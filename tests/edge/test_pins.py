@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from edge.errors import PinFailed, PinsUnavailable
-from edge.lines import Line
-from edge.pin_history import PinChange, PinHistory, pin_levels, read_pin_history
-from edge.pins import Pins
+from edge.pins.history import PinChange, PinHistory, pin_levels, read_pin_history
+from edge.pins.lines import Line
+from edge.pins.pins import Pins
 
 LINES = [Line("red", 17), Line("green", 27), Line("lock.main", 23, active_high=False)]
 
@@ -69,7 +69,8 @@ def test_closing_lets_every_line_go(history: Path) -> None:
 def test_a_level_outlives_a_killed_process_until_the_next_start_makes_it_inactive(history: Path) -> None:
     """As on a Pi, where nothing turns a line off when its program dies (pitfall 32)."""
     program = (
-        "import os, signal, sys; from pathlib import Path; from edge.lines import Line; from edge.pins import Pins\n"
+        "import os, signal, sys; from pathlib import Path\n"
+        "from edge.pins.lines import Line; from edge.pins.pins import Pins\n"
         "pins = Pins.simulated([Line('lock.main', 23)], Path(sys.argv[1])); pins.set('lock.main', True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )

@@ -6,8 +6,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from edge.errors import PinFailed
-from edge.patterns import Pattern
-from edge.resting import PRIORITY, Resting
+from edge.signals.patterns import Pattern
+from edge.signals.resting import PRIORITY, Resting
 
 
 class Light:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.ledger import Ledger
-from edge.retention import BATCH, DAY, Retention, room
+from edge.ledger.ledger import Ledger
+from edge.ledger.retention import BATCH, DAY, Retention, room
 from protocol.clock import ClockQuality, ClockReading
 from protocol.messages import VERSION, Receipt
 from tests.support.entries import tap

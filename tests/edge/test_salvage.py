@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.aside import asides, condemn
-from edge.drain import Drain
 from edge.errors import LedgerDamaged, LedgerUnusable
-from edge.ledger import Ledger
-from edge.ledger_check import LedgerCheck
-from edge.ledger_start import MOST_ASIDE, close_ledger, open_ledger
-from edge.salvage import RANGES_IN_A_FACT, READ, Salvaged, Stopped, salvage, stage_of
+from edge.ledger.aside import asides, condemn
+from edge.ledger.check import LedgerCheck
+from edge.ledger.drain import Drain
+from edge.ledger.ledger import Ledger
+from edge.ledger.salvage import RANGES_IN_A_FACT, READ, Salvaged, Stopped, salvage, stage_of
+from edge.ledger.start import MOST_ASIDE, close_ledger, open_ledger
 from protocol.entries import Fact, decode_payload, follow, genesis
 from protocol.messages import VERSION, Receipt
 from tests.support.entries import tap

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from edge.lines import Line
-from edge.patterns import Pattern
-from edge.pins import Pins
-from edge.resting import Resting
-from edge.showing import Showing
-from edge.signals import Signals
+from edge.pins.lines import Line
+from edge.pins.pins import Pins
+from edge.signals.patterns import Pattern
+from edge.signals.resting import Resting
+from edge.signals.showing import Showing
+from edge.signals.signals import Signals
 from tests.support.hand_clock import HandLoop
 
 

@@ -11,10 +11,10 @@ from typing import TypeVar
 from structlog.testing import capture_logs
 
 from edge.answers import Answer
-from edge.patterns import Pattern
 from edge.readers import CardSeen, CardUnread, ReaderBack, ReaderLost
-from edge.resting import Resting
 from edge.sightings import Sightings
+from edge.signals.patterns import Pattern
+from edge.signals.resting import Resting
 from tests.support.gate import ANNA, Gate, gate
 
 T = TypeVar("T")

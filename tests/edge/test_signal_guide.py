@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from edge.patterns import PATTERNS, Pattern
+from edge.signals.patterns import PATTERNS, Pattern
 from tests.house.repository import ROOT
 from tests.signal_guide import GUIDE, PICTURES, main, pages, picture
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from edge.lines import Line
-from edge.patterns import PATTERNS, Pattern
-from edge.pins import Pins
-from edge.signals import Signals
+from edge.pins.lines import Line
+from edge.pins.pins import Pins
+from edge.signals.patterns import PATTERNS, Pattern
+from edge.signals.signals import Signals
 from tests.support.hand_clock import HandLoop
 
 GREEN = {

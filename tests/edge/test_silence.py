@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.silence import COUNT_EVERY, Silence, keep_count
-from edge.tables import Tables
+from edge.tables.silence import COUNT_EVERY, Silence, keep_count
+from edge.tables.tables import Tables
 from protocol.clock import MICROSECONDS, ClockQuality, ClockReading
 from protocol.messages import TableChange
 from protocol.tables import Table

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.doors import DoorState
-from edge.simulated_door import CLEAR, STEP, THROWN, Act
+from edge.doors.door import DoorState
+from edge.doors.simulated_door import CLEAR, STEP, THROWN, Act
 from tests.support.doorway import MOTOR, RELAY, changed, doorway
 
 

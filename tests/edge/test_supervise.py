@@ -84,7 +84,7 @@ def test_a_bug_where_taps_are_answered_ends_the_daemon() -> None:
 
 def test_a_bug_in_what_the_link_received_is_survived() -> None:
     """It is met where paho's thread hands a message to the loop; here in a module that bears the link's name."""
-    link: dict[str, Any] = {"__name__": "edge.link"}
+    link: dict[str, Any] = {"__name__": "edge.link.link"}
     exec("def arrived(): raise KeyError('unforeseen')", link)  # noqa: S102
 
     async def receive() -> bool:

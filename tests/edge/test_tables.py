@@ -19,8 +19,8 @@ from structlog.testing import capture_logs
 from edge.errors import TablesUnusable
 from edge.events import Event
 from edge.storage import open_file
-from edge.tables import Effect, Tables
-from edge.tables_schema import MIGRATIONS
+from edge.tables.schema import MIGRATIONS
+from edge.tables.tables import Effect, Tables
 from protocol.cards import CardId
 from protocol.decision import BlockReason, Enrolment, TableName
 from protocol.errors import MessageMalformed, MessageTooLarge, ProtocolError
@@ -331,7 +331,7 @@ def test_a_binding_with_a_zone_that_does_not_exist_is_refused(tables: Tables) ->
 
 
 def test_a_snapshot_without_end_is_refused(bound: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edge.snapshots.LARGEST_SNAPSHOT", 20)
+    monkeypatch.setattr("edge.tables.snapshots.LARGEST_SNAPSHOT", 20)
     first, second, *_ = parts(Table.BLOCKLIST, EVERYBODY, 1, [block_row(card) for card in CARDS], 4)
     assert bound.apply(first) is Effect.WAITING
     with pytest.raises(MessageTooLarge):

@@ -13,8 +13,8 @@ from structlog.testing import capture_logs
 
 from edge.answers import Answer, pattern_of
 from edge.errors import PinFailed
-from edge.patterns import PATTERNS, Pattern
 from edge.readers import CardSeen
+from edge.signals.patterns import PATTERNS, Pattern
 from protocol.decision import Denied, Direction, Enrolment, Granted, Mode, Reason
 from protocol.entries import Outcome, decode_payload
 from protocol.rights import Hours, Right

@@ -9,13 +9,13 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from edge.clock import SystemClock, boot_id
-from edge.clock_trust import FIRST_POSSIBLE, Trust
+from edge.clock.clock import SystemClock, boot_id
+from edge.clock.timekeeping import Timekeeping, newest_trusted, remembered
+from edge.clock.trust import FIRST_POSSIBLE, Trust
 from edge.errors import LedgerUnusable
 from edge.events import Event
-from edge.ledger import Ledger
-from edge.patterns import Pattern
-from edge.timekeeping import Timekeeping, newest_trusted, remembered
+from edge.ledger.ledger import Ledger
+from edge.signals.patterns import Pattern
 from protocol.clock import ClockQuality
 from protocol.entries import Fact, Payload
 from protocol.errors import TerminalId
@@ -239,7 +239,7 @@ def test_a_fact_that_cannot_be_recorded_is_tried_again(kept: Kept) -> None:
 
 
 def test_it_goes_on_looking(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edge.timekeeping.LOOK_EVERY", 0.01)
+    monkeypatch.setattr("edge.clock.timekeeping.LOOK_EVERY", 0.01)
 
     async def tell() -> None:
         task = asyncio.create_task(kept.timekeeping.run())

@@ -13,8 +13,8 @@ from paho.mqtt.client import Client, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edge.errors import LinkUnprepared
+from edge.link.tls import NO_CHECK_TIME, begins, tls_context
 from edge.settings import LinkSettings
-from edge.tls import NO_CHECK_TIME, begins, tls_context
 from protocol.clock import MICROSECONDS, ClockQuality
 from tests.support.certificates import LOOPBACK, VALID, CertificateAuthority, Days
 from tests.support.gate import HandClock

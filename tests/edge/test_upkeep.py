@@ -11,17 +11,17 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from edge.aside import asides, condemn, is_condemned
 from edge.errors import LedgerDamaged, LedgerFault
 from edge.events import Event
-from edge.ledger import Ledger
-from edge.ledger_check import LedgerCheck
-from edge.ledger_start import close_ledger, open_ledger
-from edge.outbox import Outbox
-from edge.patterns import Pattern
-from edge.salvage import TOLD, stage_of
+from edge.ledger.aside import asides, condemn, is_condemned
+from edge.ledger.check import LedgerCheck
+from edge.ledger.ledger import Ledger
+from edge.ledger.salvage import TOLD, stage_of
+from edge.ledger.start import close_ledger, open_ledger
+from edge.ledger.upkeep import Upkeep
+from edge.link.outbox import Outbox
+from edge.signals.patterns import Pattern
 from edge.state import BETWEEN_ENDS, end_on_damage
-from edge.upkeep import Upkeep
 from protocol.entries import Fact
 from protocol.messages import VERSION, Receipt
 from tests.support.entries import tap

@@ -6,7 +6,7 @@ from typing import Final
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.weaving import MOST_PENDING, Found, Woven, weave
+from edge.ledger.weaving import MOST_PENDING, Found, Woven, weave
 from protocol.entries import digest, follow, genesis
 from protocol.errors import TerminalId
 

@@ -7,21 +7,21 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from edge.carving import carve
 from edge.config import load
-from edge.door_sections import read_doors
-from edge.downlink import open_down
+from edge.doors.sections import read_doors
 from edge.errors import ConfigInvalid, LedgerFault, RequestRefused, TablesUnusable
-from edge.ledger import Ledger
-from edge.ledger_inspection import LedgerInspection
-from edge.ledger_start import open_ledger
+from edge.ledger.carving import carve
+from edge.ledger.inspection import LedgerInspection
+from edge.ledger.ledger import Ledger
+from edge.ledger.start import open_ledger
+from edge.link.downlink import open_down
 from edge.local import decode_request
 from edge.panel.questions import QuestionRefused, check_origin, parse_head
-from edge.pin_history import read_pin_history
+from edge.pins.history import read_pin_history
 from edge.readers.frames import LONGEST_LINE, Frame, LineHex, Noise
 from edge.readers.pcsc import _CardFault, card_of
 from edge.readers.virtual_card import VirtualCard, obey
-from edge.tables import Tables
+from edge.tables.tables import Tables
 from protocol.errors import ProtocolError
 from protocol.messages import TableChange, decode, encode
 from protocol.signatures import Verifier

@@ -16,7 +16,14 @@ FORBIDDEN_NAMES: Final = {"utils", "helpers", "common", "base", "manager", "misc
 MAY_CATCH_EVERYTHING: Final = {"edge/supervise.py": 1, "cloud/app.py": 1}
 
 # real processes have to be waited for; everything else has a clock moved by hand
-MAY_SLEEP: Final = ("tests/journeys/", "tests/chaos/", "tests/bench/", "tests/browser/", "tests/soak/", "tests/support/")
+MAY_SLEEP: Final = (
+    "tests/journeys/",
+    "tests/chaos/",
+    "tests/bench/",
+    "tests/browser/",
+    "tests/soak/",
+    "tests/support/",
+)
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

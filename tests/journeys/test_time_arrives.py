@@ -14,7 +14,7 @@ from typing import Final
 
 import pytest
 
-from edge.ledger_inspection import LedgerInspection
+from edge.ledger.inspection import LedgerInspection
 from edge.local import Answer, AskTap, ask
 from protocol.cards import CardId
 from protocol.clock import ClockQuality

@@ -14,7 +14,7 @@ from typing import Final
 
 from edge.errors import DaemonUnreachable
 from edge.local import FILE_NAME, Answer, AskStatus, AskTap, ask
-from edge.tables import Tables
+from edge.tables.tables import Tables
 from protocol.cards import CardId
 from protocol.messages import VERSION, Entries, Receipt, unpack_up
 from protocol.topics import Up, parse_up

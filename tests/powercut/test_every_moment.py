@@ -11,8 +11,8 @@ from typing import Final
 
 import pytest
 
-from edge.ledger_start import NAME, close_ledger, open_ledger
-from edge.retention import Retention
+from edge.ledger.retention import Retention
+from edge.ledger.start import NAME, close_ledger, open_ledger
 from protocol.messages import VERSION, Receipt
 from tests.powercut.disk import Image, read_folder, replay, write_folder
 from tests.powercut.file import Style

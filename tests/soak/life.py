@@ -12,9 +12,9 @@ from typing import Final
 
 import psutil
 
-from edge.clock import SystemClock
-from edge.clock_trust import Trust
-from edge.ledger import Ledger
+from edge.clock.clock import SystemClock
+from edge.clock.trust import Trust
+from edge.ledger.ledger import Ledger
 from edge.local import AskTap, ask
 from edge.readers.simulated import SerialSimulator
 from protocol.cards import CardId, CardKind

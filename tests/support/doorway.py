@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from edge.door_fitting import fitted
-from edge.door_lines import inputs, lock_line, outputs, throw_line
-from edge.door_signs import DoorSigns
-from edge.doors import Door, DoorState
-from edge.patterns import Pattern
-from edge.pin_history import PinChange, read_pin_history
-from edge.pins import Pins
+from edge.doors.door import Door, DoorState
+from edge.doors.fitting import fitted
+from edge.doors.lines import inputs, lock_line, outputs, throw_line
+from edge.doors.signs import DoorSigns
+from edge.doors.simulated_door import Act, SimulatedDoor
+from edge.pins.history import PinChange, read_pin_history
+from edge.pins.pins import Pins
 from edge.settings import DoorSettings
-from edge.simulated_door import Act, SimulatedDoor
+from edge.signals.patterns import Pattern
 from tests.support.hand_clock import HandLoop
 
 RELAY: Final = DoorSettings(

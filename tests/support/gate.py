@@ -12,18 +12,18 @@ import msgspec
 
 from edge.answers import Answer
 from edge.daemon import LOOKED_BACK
-from edge.door_log import DoorLog
-from edge.doors import Door, Sensors, Times
+from edge.doors.door import Door, Sensors, Times
+from edge.doors.door_log import DoorLog
+from edge.doors.locks import RelayLock
 from edge.guard import RepeatGuard
 from edge.knowledge import Knowledge, Mounting
-from edge.ledger import Ledger
-from edge.lines import Line
-from edge.locks import RelayLock
+from edge.ledger.ledger import Ledger
 from edge.movements import Movements
-from edge.pins import Pins
+from edge.pins.lines import Line
+from edge.pins.pins import Pins
 from edge.readers import CardSeen
-from edge.signals import Signals
-from edge.tables import Effect, Tables
+from edge.signals.signals import Signals
+from edge.tables.tables import Effect, Tables
 from edge.terminal import Terminal
 from protocol.cards import CardId
 from protocol.clock import ClockQuality, ClockReading

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from cloud.demo.cast import BLOCKED_PERSON, PEOPLE, UNKNOWN_UID
-from edge.ledger_inspection import LedgerInspection
-from edge.tables import Tables
+from edge.ledger.inspection import LedgerInspection
+from edge.tables.tables import Tables
 from protocol.cards import CardId
 from protocol.entries import DoorChange, Tap
 from tests.support.gate import Cloud

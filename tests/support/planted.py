@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from edge.answers import Answer
-from edge.cli import main
-from edge.ledger import Ledger
-from edge.patterns import Pattern
+from edge.cli.__main__ import main
+from edge.ledger.ledger import Ledger
+from edge.link.sending import Sending
 from edge.readers import CardSeen
-from edge.sending import Sending
+from edge.signals.patterns import Pattern
 from edge.terminal import Terminal
 from protocol.entries import Outcome, Payload, Tap
 

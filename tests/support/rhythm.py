@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from edge.patterns import PATTERNS, Pattern, Step
-from edge.resting import PRIORITY
+from edge.signals.patterns import PATTERNS, Pattern, Step
+from edge.signals.resting import PRIORITY
 
 TOLD_APART: Final = 0.25
 """The smallest distance allowed: one flash of four is missing, or one of two is clearly longer."""

@@ -14,8 +14,8 @@ from typing import Any, Final, Self
 
 from edge.errors import DaemonUnreachable
 from edge.local import FILE_NAME, Answer, AskStatus, AskTap, ask
-from edge.pin_history import PinChange, pin_levels, read_pin_history
-from edge.tables import Tables
+from edge.pins.history import PinChange, pin_levels, read_pin_history
+from edge.tables.tables import Tables
 from protocol.cards import CardId
 from tests.support.gate import TERMINAL, Cloud
 from tests.support.waiting import until

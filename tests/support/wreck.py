@@ -13,8 +13,8 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from edge.ledger import Ledger
-from edge.retention import DAY, Retention
+from edge.ledger.ledger import Ledger
+from edge.ledger.retention import DAY, Retention
 from protocol.errors import TerminalId
 from protocol.messages import VERSION, Receipt
 from tests.support.entries import tap

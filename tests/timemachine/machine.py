@@ -7,12 +7,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, cast
 
-from edge.clock_trust import Trust
-from edge.patterns import Pattern
+from edge.clock.timekeeping import Timekeeping, remembered
+from edge.clock.trust import Trust
 from edge.readers import CardSeen, ReaderBack, ReaderLost, Sighting
-from edge.resting import Resting
 from edge.sightings import Sightings
-from edge.timekeeping import Timekeeping, remembered
+from edge.signals.patterns import Pattern
+from edge.signals.resting import Resting
 from protocol.cards import CardId
 from protocol.clock import ClockReading
 from protocol.decision import Mode

@@ -1,0 +1,1 @@
+"""A way through: its lock, its sensors and the trade's times."""

@@ -1,0 +1,1 @@
+"""The connection to the cloud, and what is said over it."""

@@ -1,0 +1,1 @@
+"""Lights and buzzer: what can be shown, and what is shown now."""
