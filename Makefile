@@ -35,7 +35,7 @@ check: ## format, lint, imports, types, tests: on a machine that is set up
 	@echo "== lint"    && $(BIN)/ruff check $(CODE)
 	@echo "== imports" && $(BIN)/lint-imports --no-logo
 	@echo "== types"   && $(BIN)/mypy
-	@echo "== tests"   && $(BIN)/pytest -q -n logical --dist loadfile --durations=15 --durations-min=1
+	@echo "== tests"   && $(BIN)/pytest -q -n logical --dist loadfile --no-loadscope-reorder --durations=15 --durations-min=1
 
 bench: ## measure taps, sync, pages; the figures go to build/bench
 	@deploy/setup test

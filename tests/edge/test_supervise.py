@@ -189,8 +189,18 @@ def test_a_systemd_that_does_not_listen_does_not_hold_up_the_loop(systemd: socke
     state.close()
 
 
+class BusyLoop(HandLoop):
+    """A loop that does not come to what waits in its queue."""
+
+    is_busy = True
+
+    def run_calls(self) -> None:
+        if not self.is_busy:
+            super().run_calls()
+
+
 def test_the_heart_beats_twice_in_the_time_that_systemd_allows(systemd: socket.socket) -> None:
-    loop, state = HandLoop(), service(systemd, WATCHDOG_USEC="20000000", WATCHDOG_PID=str(os.getpid()))
+    loop, state = BusyLoop(), service(systemd, WATCHDOG_USEC="20000000", WATCHDOG_PID=str(os.getpid()))
     heart = Heart(state, loop, lambda: "well")
     heart.start()
     assert heard(systemd) == ["WATCHDOG=1\nSTATUS=well"]
@@ -198,7 +208,8 @@ def test_the_heart_beats_twice_in_the_time_that_systemd_allows(systemd: socket.s
     assert heard(systemd) == []
     loop.advance(0.2)
     assert heard(systemd) == [], "the beat waits in the queue that taps come by"
-    loop.wait_for_call()
+    loop.is_busy = False
+    loop.run_calls()
     assert heard(systemd) == ["WATCHDOG=1\nSTATUS=well"]
     heart.stop()
     loop.advance(60)
