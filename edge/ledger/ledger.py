@@ -14,21 +14,12 @@ from edge.clock.clock import Clock
 from edge.errors import LedgerDamaged, LedgerFault, LedgerUnusable
 from edge.events import Event
 from edge.ledger.facts import fact
-from edge.ledger.looking_back import backwards, taps_since
+from edge.ledger.looking_back import first_since, taps_from
 from edge.ledger.opening import ENTRIES_FROM, check_end, identity, settle
 from edge.ledger.remnant import remnant
 from edge.ledger.schema import MIGRATIONS
 from edge.storage import READING_FAILED, fault_of, log_left_alone, open_file, primary_code
-from protocol.entries import (
-    Payload,
-    Tap,
-    decode_payload,
-    digest,
-    encode_payload,
-    follow,
-    genesis,
-    link,
-)
+from protocol.entries import Payload, Tap, decode_payload, digest, encode_payload, follow, genesis, link
 from protocol.errors import TerminalId
 from protocol.messages import VERSION as MESSAGE_VERSION
 from protocol.messages import Entries, Receipt
@@ -49,6 +40,8 @@ _NEWEST: Final = """
 _NEWEST_BELOW: Final = """
     SELECT cast(seq AS INTEGER), coalesce(cast(bytes AS BLOB), x'') FROM payload
     WHERE seq < ? ORDER BY seq DESC LIMIT ?"""
+_OLDEST_FROM: Final = """
+    SELECT cast(seq AS INTEGER), coalesce(cast(bytes AS BLOB), x'') FROM payload WHERE seq >= ? ORDER BY seq LIMIT ?"""
 
 
 class Ledger:
@@ -205,7 +198,7 @@ class Ledger:
 
         Looking back ends at an older entry whose clock was trusted: what an untrusted one says ends nothing.
         """
-        return taps_since(backwards(self._below, self.last_seq + 1), utc)
+        return taps_from(self._onward, first_since(self._below, self.last_seq + 1, utc), utc)
 
     def verify(self, progress: Callable[[int, int], None]) -> "Verified":
         """Check the whole chain over a connection of its own, so that another thread may do it. Raises ChainBroken."""
@@ -224,6 +217,10 @@ class Ledger:
     def _below(self, seq: int, most: int) -> list[tuple[int, bytes]]:
         with self._translated():
             return self._execute(_NEWEST_BELOW, (seq, most)).fetchall()
+
+    def _onward(self, seq: int, most: int) -> list[tuple[int, bytes]]:
+        with self._translated():
+            return self._execute(_OLDEST_FROM, (seq, most)).fetchall()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

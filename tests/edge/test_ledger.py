@@ -448,6 +448,15 @@ def test_an_untrusted_clock_does_not_end_the_look_back(ledger: Ledger) -> None:
     assert [found.card for found in ledger.taps_since(NOON - 2 * HOUR)] == [tap(each).card for each in (1, 2, 3)]
 
 
+def test_a_busy_day_does_not_hide_who_came_in_before_it(ledger: Ledger) -> None:
+    """With five entries of a motor door beside each tap thirty thousand are a morning of a large site."""
+    ledger.append(tap(1, at=NOON - HOUR))
+    later = encode_payload(tap(2, at=NOON))
+    for _ in range(30_000):
+        ledger.record(later)
+    assert next(ledger.taps_since(NOON - 2 * HOUR)).card == tap(1).card
+
+
 def test_the_tail_is_the_newest_oldest_first(ledger: Ledger) -> None:
     for number in range(5):
         ledger.append(tap(number))
