@@ -212,21 +212,19 @@ def _build(settings: Settings, simulate: bool, ground: Ground, state: State, sta
     sightings.rest()
     tables.on_change = sightings.tables_changed
     front = _front(settings, stack) if simulate else None
-    address = front.address if front else None
-    broker = settings.link
-    report = Report(software(), broker, clock, outbox, tables, link, readers, doors, signals, resting, pins, address)
-    asked = DoorRequests(doors, ground.walls if simulate else None)
-    requests = Requests(
-        report, sightings, Showing(signals, resting, loop), asked, _tappable(readers) if simulate else None
-    )
+    where, page = settings.link, front.address if front else None
+    report = Report(software(), where, clock, outbox, tables, link, readers, doors, signals, resting, pins, page)
+    asked, tappable = DoorRequests(doors, ground.walls if simulate else None), _tappable(readers)
+    showing = Showing(signals, resting, loop)
+    requests = Requests(report, sightings, showing, asked, tappable if simulate else None)
     local = LocalSocket(_folder(settings.terminal.runtime_dir) / FILE_NAME, requests.respond)
     timekeeping = Timekeeping(clock, ledger, resting.hold, link.wake)
     upkeep = Upkeep(ledger, outbox, clock, resting.hold, link.wake, settings.terminal.retain_days)
     if front is not None:
-        front.show(loop, report, sightings, _tappable(readers), ground.walls)
-    count = partial(keep_count, tables, clock)
+        front.show(loop, report, sightings, tappable, ground.walls)
+    count, ways = partial(keep_count, tables, clock), doors.values()
     return Parts(
-        readers, doors.values(), sightings, link, local, report, requests, timekeeping, upkeep, tables, count, front
+        readers, shut_last, sightings, link, local, report, requests, timekeeping, upkeep, tables, count, front
     )
 
 

@@ -16,6 +16,7 @@ from edge.tables.file import TablesFile
 from edge.tables.schema import DROP, EMPTY, PUT
 from edge.tables.silence import Silence
 from edge.tables.snapshots import Shadow
+from edge.tables.stored import movement_of, stored_keys, stored_rows
 from protocol.cards import CardId
 from protocol.clock import ClockReading
 from protocol.decision import Binding, BlockReason, Enrolment, TableName
@@ -28,9 +29,6 @@ from protocol.tables import (
     block_reason,
     decode_binding,
     decode_enrolment,
-    decode_presence,
-    unpack_keys,
-    unpack_rows,
 )
 
 _REASON: Final = "SELECT coalesce(cast(reason AS INTEGER) & 255, 0) FROM blocklist WHERE key = ?"
@@ -101,7 +99,7 @@ class Tables:
         if not self._knows_presence:
             return None
         row = self._file.look("SELECT value FROM presence WHERE key = ?", key)
-        return _movement(row[0]) if row else None
+        return movement_of(row[0]) if row else None
 
     def came_in(self) -> Iterator[tuple[bytes, Movement]]:
         """Everybody whom the cloud last saw come in, by their key of presence. Raises TablesUnusable."""
@@ -221,8 +219,8 @@ class Tables:
         if change.from_version == 0:
             self._file.writer.execute(EMPTY[table])
         for packed in parts:
-            self._file.writer.executemany(PUT[table], _stored_rows(table, packed))
-        self._file.writer.executemany(DROP[table], _stored_keys(table, change.drops))
+            self._file.writer.executemany(PUT[table], stored_rows(table, packed))
+        self._file.writer.executemany(DROP[table], stored_keys(table, change.drops))
         self._write_held(table, TableVersion(change.name, change.scope, change.epoch, change.to_version))
 
     def _write_held(self, table: Table, coming: TableVersion) -> None:
@@ -283,28 +281,3 @@ class Tables:
 
 def _nobody() -> None:
     """Does nothing, until somebody wants to know."""
-
-
-def _stored_rows(table: Table, packed: bytes) -> Iterable[tuple[bytes | int | None, ...]]:
-    rows = unpack_rows(table, packed)
-    if table is Table.BLOCKLIST:
-        return ((_signed(key), reason[0]) for key, reason in rows)
-    if table is Table.PRESENCE:
-        moved = ((key, value, _movement(value)) for key, value in rows)
-        return ((key, value, last.at if last.direction is Direction.IN else None) for key, value, last in moved)
-    return rows
-
-
-def _stored_keys(table: Table, packed: bytes) -> Iterable[tuple[bytes | int]]:
-    if table is not Table.BLOCKLIST:
-        return [(key,) for key in unpack_keys(table, packed)]
-    return [(_signed(key),) for key in unpack_keys(table, packed)]
-
-
-def _movement(value: bytes) -> Movement:
-    presence = decode_presence(value)
-    return Movement(presence.direction, presence.at)
-
-
-def _signed(key: bytes) -> int:
-    return int.from_bytes(key, "big", signed=True)
