@@ -223,9 +223,7 @@ def _build(settings: Settings, simulate: bool, ground: Ground, state: State, sta
     if front is not None:
         front.show(loop, report, sightings, tappable, ground.walls)
     count, ways = partial(keep_count, tables, clock), doors.values()
-    return Parts(
-        readers, shut_last, sightings, link, local, report, requests, timekeeping, upkeep, tables, count, front
-    )
+    return Parts(readers, ways, sightings, link, local, report, requests, timekeeping, upkeep, tables, count, front)
 
 
 def _movements(ground: Ground, ledger: Ledger) -> Movements:
