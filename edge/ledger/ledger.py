@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from edge.ledger.inspection import Verified
 
 LARGEST_BATCH_BYTES: Final = 512 * 1024
+CACHE_KIB: Final = 256  # entries are added at the end, and what was written long ago is hardly ever looked at
 PAGE_SIZE: Final = 1024  # bytes; a tap writes little more than half of what it does with 4096 (docs/performance.md)
 
 _PERHAPS_FULL: Final = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
@@ -85,6 +86,7 @@ class Ledger:
         except READING_FAILED as exc:
             raise fault_of(path, exc, at_start=True) from exc
         try:
+            connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             ledger = cls(path, connection, terminal)
             check_end(ledger._execute, ledger.last_seq, ledger.receipted, ledger.hash_at)
             ledger._regain()
