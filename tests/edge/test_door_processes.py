@@ -392,7 +392,6 @@ class Installer:
             yield from (line.rstrip("\n") for line in lines)
 
 
-@pytest.mark.feature("F20")
 def test_an_installer_is_told_what_to_do_and_what_each_switch_said(terminal: TerminalProcess) -> None:
     terminal.start("--simulate")
     does = {"Open the door.": Act.PUSH, "Close the door.": Act.CLOSE, "Press the exit button.": Act.EXIT}
