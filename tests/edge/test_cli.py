@@ -14,7 +14,8 @@ from typing import Final
 
 import pytest
 
-from edge.cli.__main__ import EPILOG, main
+from edge.cli.__main__ import main
+from edge.cli.parser import EPILOG
 from tests.support.gate import ANNA, BORIS, gate
 from tests.support.terminal_process import SETTINGS, TerminalProcess
 

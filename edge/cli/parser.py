@@ -1,0 +1,126 @@
+"""The command line of `grindvakt`: its commands, their options, and what each is for."""
+
+import argparse
+from datetime import datetime
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from edge.config import DEFAULT_PATH
+from edge.version import software
+from edge.words import _, msgid
+
+_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+EPILOG: Final = msgid("""\
+exit status:
+  0   done
+  1   refused, or found to be wrong: a broken chain, a disk that cannot be written
+  2   the command line is wrong
+  69  the daemon does not answer
+  70  a fault of the program; it is in the log
+  75  another daemon runs on the same state
+  78  the configuration is wrong
+  130 ended by Ctrl-C
+""")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = argparse.ArgumentParser(
+        prog="grindvakt",
+        description=_("The terminal at the gate: runs it, and says how it is."),
+        epilog=_(EPILOG),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"grindvakt {software()}")
+    commands = top.add_subparsers(dest="command", required=True, metavar=_("COMMAND"))
+    shared = argparse.ArgumentParser(add_help=False)
+    default = _("default: {path}").format(path=DEFAULT_PATH)
+    shared.add_argument("--config", type=Path, default=DEFAULT_PATH, metavar=_("FILE"), help=default)
+    shared.add_argument("--json", action="store_true", help=_("answer in JSON, for programs"))
+
+    run = _command(commands, "run", _("run the daemon"), shared)
+    run.add_argument("--simulate", action="store_true", help=_("no hardware: a panel to see and tap it"))
+    _command(commands, "status", _("say how the running daemon is"), shared)
+    _command(commands, "check-config", _("look for mistakes in the settings"), shared)
+    tap = _command(commands, "tap", _("hold a card against a simulated reader"), shared)
+    tap.add_argument("card", metavar=_("CARDID"), help=_("for example uid:04A1B2C3D4E5F6"))
+    tap.add_argument("--reader", metavar=_("NAME"), help=_("which simulated reader; the first, if not given"))
+    _signal_commands(_command(commands, "signal", _("lights and buzzer")), shared)
+    _door_commands(_command(commands, "door", _("open, try and lock doors")), shared)
+    _ledger_commands(_command(commands, "ledger", _("read the ledger; the daemon may run meanwhile")), shared)
+    return top
+
+
+def _command(commands: _Commands, name: str, words: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """A command, which says the same in the list and at the head of its own help."""
+    return commands.add_parser(name, parents=parents, help=words, description=words)
+
+
+def _ledger_commands(ledger: argparse.ArgumentParser, shared: argparse.ArgumentParser) -> None:
+    views = ledger.add_subparsers(dest="view", required=True, metavar=_("VIEW"))
+    tail = _command(views, "tail", _("show the newest entries"), shared)
+    tail.add_argument("-n", "--number", type=_count, default=20, help=_("how many; default: 20"))
+    verify = _command(views, "verify", _("check the whole chain of a ledger or an export"), shared)
+    export = _command(views, "export", _("write entries to a file that anybody can check"), shared)
+    for view in (tail, verify, export):
+        view.add_argument(
+            "file", nargs="?", type=Path, metavar=_("FILE"), help=_("another ledger than that of the settings")
+        )
+    export.add_argument(
+        "--format", choices=("jsonl", "csv"), default="jsonl", help=_("JSON lines (default), or a table")
+    )
+    export.add_argument("--output", required=True, metavar=_("PATH"), help=_("the file to write; - is standard output"))
+    export.add_argument("--force", action="store_true", help=_("write over a file that is there"))
+    begin = export.add_mutually_exclusive_group()
+    begin.add_argument("--from", dest="first", type=_seq, metavar=_("SEQ"), help=_("the first entry; default: 1"))
+    begin.add_argument("--since", type=_moment, metavar=_("DATE"), help=_("a date or time here, as 2026-11-01T06:00"))
+    export.add_argument("--to", dest="last", type=_seq, metavar=_("SEQ"), help=_("the last entry; default: the newest"))
+
+
+def _door_commands(door: argparse.ArgumentParser, shared: argparse.ArgumentParser) -> None:
+    acts = door.add_subparsers(dest="door", required=True, metavar=_("WHAT"))
+    opens = _command(acts, "open", _("open a door as a granted tap does"), shared)
+    tests = _command(acts, "test", _("try lock, contact and buttons, step by step"), shared)
+    tests.add_argument("--seconds", type=_seconds, default=60.0, help=_("how long to wait for each step; default: 60"))
+    _command(acts, "lock", _("lock all, without the daemon; systemd does so after each stop"), shared)
+    does = _command(acts, "act", _("do something to a simulated door"), shared)
+    for each in (opens, tests, does):
+        each.add_argument("name", metavar=_("NAME"), help=_("what the settings call it"))
+    does.add_argument("act", metavar=_("ACT"), help=_("push, close, force, exit, tamper, jam or unjam"))
+
+
+def _signal_commands(signal: argparse.ArgumentParser, shared: argparse.ArgumentParser) -> None:
+    views = signal.add_subparsers(dest="signal", required=True, metavar=_("VIEW"))
+    _command(views, "list", _("draw every pattern and say what it means"), shared)
+    show = _command(views, "show", _("show a pattern on the running daemon's lights"), shared)
+    show.add_argument("pattern", metavar=_("PATTERN"), help=_("for example blocked, or identify to find it"))
+    show.add_argument("--seconds", type=_seconds, default=5.0, help=_("for how long; a tap ends it; default: 5"))
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 0.1 <= number <= 600:
+        raise argparse.ArgumentTypeError(_("from 0.1 to 600"))
+    return number
+
+
+def _seq(text: str) -> int:
+    number = int(text)
+    if not 1 <= number < 2**63:
+        raise argparse.ArgumentTypeError(_("an entry's number, from 1"))
+    return number
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError, OSError) as exc:
+        raise argparse.ArgumentTypeError(_("a date as 2026-11-01, or a time as 2026-11-01T06:00")) from exc
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 100_000:
+        raise argparse.ArgumentTypeError(_("from 1 to 100000"))
+    return number
