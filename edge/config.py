@@ -24,6 +24,7 @@ from edge.settings import (
     SignalSettings,
     TerminalSettings,
 )
+from edge.words import _
 from protocol.cards import CardId
 from protocol.errors import CardIdInvalid
 
@@ -49,7 +50,7 @@ def load(path: Path, environment: Mapping[str, str]) -> Settings:
     problems = [*reading.problems, *_contradictions(link, signals, readers, doors)]
     problems += _unreadable(panel)
     if "reader" not in document:
-        problems.append("[[reader]] is missing: without a reader nobody can tap")
+        problems.append(_("[[reader]] is missing: without a reader nobody can tap"))
     if problems or terminal is None or link is None or signals is None or panel is None:
         raise ConfigInvalid(path, problems)
     return Settings(path, terminal, link, signals, tuple(readers), tuple(doors), panel)
@@ -60,15 +61,19 @@ def _document(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             raw = file.read(LARGEST_FILE + 1)
     except OSError as exc:
-        raise ConfigInvalid(path, [f"it cannot be read: {exc.strerror}"]) from exc
+        raise ConfigInvalid(path, [_("it cannot be read: {reason}").format(reason=exc.strerror)]) from exc
     if len(raw) > LARGEST_FILE:
-        raise ConfigInvalid(path, [f"it is larger than {LARGEST_FILE} bytes, so it is hardly the right file"])
+        raise ConfigInvalid(
+            path, [_("it is larger than {most} bytes, so it is hardly the right file").format(most=LARGEST_FILE)]
+        )
     try:
         return tomllib.loads(raw.decode())
     except UnicodeDecodeError as exc:
-        raise ConfigInvalid(path, [f"it is not UTF-8 text: line {raw[: exc.start].count(10) + 1}"]) from exc
+        raise ConfigInvalid(
+            path, [_("it is not UTF-8 text: line {line}").format(line=raw[: exc.start].count(10) + 1)]
+        ) from exc
     except (tomllib.TOMLDecodeError, RecursionError) as exc:
-        raise ConfigInvalid(path, [f"it is not TOML: {exc}"]) from exc
+        raise ConfigInvalid(path, [_("it is not TOML: {reason}").format(reason=exc)]) from exc
 
 
 def _overrides(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -90,31 +95,43 @@ class Reading:
     def unknown_words(self, document: Mapping[str, object]) -> None:
         """Sections nobody reads, and variables that override nothing."""
         for section in sorted(document.keys() - SINGLE.keys() - REPEATED.keys()):
-            self.problems.append(f"[{section}] is no section{_nearest(section, [*SINGLE, *REPEATED])}")
+            self.problems.append(
+                _("[{section}] is no section{nearest}").format(
+                    section=section, nearest=_nearest(section, [*SINGLE, *REPEATED])
+                )
+            )
         possible = [f"{section}.{each.name}" for section, kind in SINGLE.items() for each in fields(kind)]
         for key in sorted(self.overrides.keys() - set(possible)):
             nearest = _nearest(_variable(key), [_variable(name) for name in possible])
-            self.problems.append(f"environment {_variable(key)} overrides nothing{nearest}")
+            self.problems.append(
+                _("environment {key} overrides nothing{nearest}").format(key=_variable(key), nearest=nearest)
+            )
 
     def sections(self, name: str, kind: type[S], given: object) -> list[S]:
         """All sections [[name]] that are right."""
         if not isinstance(given, list):
-            self.problems.append(f"{name} must be written as [[{name}]], once for each")
+            self.problems.append(_("{name} must be written as [[{name}]], once for each").format(name=name))
             return []
         if len(given) > MOST_OF_A_KIND:
-            self.problems.append(f"[[{name}]] is there {len(given)} times, at most {MOST_OF_A_KIND} can be served")
+            self.problems.append(
+                _("[[{name}]] is there {given} times, at most {most} can be served").format(
+                    name=name, given=len(given), most=MOST_OF_A_KIND
+                )
+            )
         read = [self.section(f"{name} {number}", kind, each) for number, each in enumerate(given, 1)]
         return [each for each in read if each is not None]
 
     def section(self, where: str, kind: type[S], given: object) -> S | None:
         """The section as its dataclass, or None where something in it was wrong."""
         if not isinstance(given, dict):
-            self.problems.append(f"{where} must be a section, written as [{where}]")
+            self.problems.append(_("{where} must be a section, written as [{where}]").format(where=where))
             return None
         before = len(self.problems)
         hints = get_type_hints(kind, include_extras=True)
         for key in sorted(given.keys() - hints.keys()):
-            self.problems.append(f"{where}.{key} is no setting{_nearest(key, hints)}")
+            self.problems.append(
+                _("{where}.{key} is no setting{nearest}").format(where=where, key=key, nearest=_nearest(key, hints))
+            )
         values: dict[str, Any] = {}
         for each in fields(kind):
             key, hint = f"{where}.{each.name}", hints[each.name]
@@ -124,14 +141,18 @@ class Reading:
             elif each.name in given:
                 values[each.name] = self._value(key, given[each.name], hint, True)
             elif each.default is MISSING:
-                self.problems.append(f"{key} is missing: {meaning(hint)}")
+                self.problems.append(_("{key} is missing: {meaning}").format(key=key, meaning=meaning(hint)))
         return kind(**values) if len(self.problems) == before else None
 
     def _value(self, label: str, given: object, hint: Any, strict: bool) -> object:
         try:
             return msgspec.convert(given, hint, strict=strict, dec_hook=self._path)
         except (msgspec.ValidationError, NotImplementedError):
-            self.problems.append(f"{label} = {_shortened(given)} does not fit: expected {form(hint)}")
+            self.problems.append(
+                _("{label} = {given} does not fit: expected {form}").format(
+                    label=label, given=_shortened(given), form=form(hint)
+                )
+            )
             return None
 
     def _path(self, kind: type, given: object) -> object:
@@ -148,7 +169,9 @@ def _nearest(word: str, possible: Iterable[str]) -> str:
     """`; did you mean X?`, or what there is to choose from."""
     known = sorted(possible)
     close = difflib.get_close_matches(word, known, 1)
-    return f"; did you mean {close[0]}?" if close else f"; there are {', '.join(known)}"
+    if close:
+        return _("; did you mean {nearest}?").format(nearest=close[0])
+    return _("; there are {known}").format(known=", ".join(known))
 
 
 def _shortened(given: object) -> str:
@@ -161,7 +184,7 @@ def _contradictions(
 ) -> Iterator[str]:
     """What is right by itself and wrong together."""
     if link is not None and not (link.signing_keys or link.signing_key_files):
-        yield "link.signing_keys is missing: without the cloud's public key nothing from it can be believed"
+        yield _("link.signing_keys is missing: without the cloud's public key nothing from it can be believed")
     yield from _twice("reader", "name", [reader.name for reader in readers])
     yield from _twice("door", "name", [door.name for door in doors])
     lights = [] if signals is None else [signals.red, signals.green, signals.buzzer]
@@ -170,11 +193,17 @@ def _contradictions(
         yield from contradictions(door)
     for reader in readers:
         if reader.kind == "serial" and reader.device is None:
-            yield f"reader {reader.name} is serial and has no device: give its port, as /dev/serial/by-id/…"
+            yield _("reader {name} is serial and has no device: give its port, as /dev/serial/by-id/…").format(
+                name=reader.name
+            )
         if reader.kind != "serial" and reader.device is not None:
-            yield f"reader {reader.name} is {reader.kind} and has a device: only a serial reader has one"
+            yield _("reader {name} is {kind} and has a device: only a serial reader has one").format(
+                name=reader.name, kind=reader.kind
+            )
         for name in sorted(set(reader.doors or ()) - {door.name for door in doors}):
-            yield f"reader {reader.name} stands at door {name}, and there is no [[door]] of that name"
+            yield _("reader {name} stands at door {door}, and there is no [[door]] of that name").format(
+                name=reader.name, door=name
+            )
 
 
 def _unreadable(panel: PanelSettings | None) -> Iterator[str]:
@@ -182,9 +211,11 @@ def _unreadable(panel: PanelSettings | None) -> Iterator[str]:
         try:
             CardId.parse(text.partition(" ")[0])
         except CardIdInvalid as fault:
-            yield f"panel.cards = {_shortened(text)}: {fault}"
+            yield _("panel.cards = {text}: {fault}").format(text=_shortened(text), fault=fault)
 
 
 def _twice(section: str, key: str, values: list[Any]) -> Iterator[str]:
     for value in sorted({value for value in values if values.count(value) > 1}):
-        yield f"{section}.{key} = {value!r} stands more than once: each needs its own"
+        yield _("{section}.{key} = {value!r} stands more than once: each needs its own").format(
+            section=section, key=key, value=value
+        )

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from edge.words import _
+
 KEEP_IT: Final = "look for a full or failing disk (`df`, `dmesg`) and keep the file"
 
 
@@ -21,7 +23,11 @@ class ConfigInvalid(TerminalError):
         self.path = path
         self.problems = tuple(problems)
         lines = "".join(f"\n  - {problem}" for problem in problems)
-        super().__init__(f"{path} cannot be used:{lines}\ncorrect it, then run `grindvakt check-config`")
+        super().__init__(
+            _("{path} cannot be used:{lines}\ncorrect it, then run `grindvakt check-config`").format(
+                path=path, lines=lines
+            )
+        )
 
 
 class StateInUse(TerminalError):
@@ -29,7 +35,11 @@ class StateInUse(TerminalError):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        super().__init__(f"another daemon already runs on {folder}; stop it first, or give this one its own state_dir")
+        super().__init__(
+            _("another daemon already runs on {folder}; stop it first, or give this one its own state_dir").format(
+                folder=folder
+            )
+        )
 
 
 class StateUnusable(TerminalError):
@@ -38,7 +48,11 @@ class StateUnusable(TerminalError):
     def __init__(self, folder: Path, reason: str) -> None:
         self.folder = folder
         self.reason = reason
-        super().__init__(f"{folder} cannot be used: {reason}; give it to the daemon's user, or name another folder")
+        super().__init__(
+            _("{folder} cannot be used: {reason}; give it to the daemon's user, or name another folder").format(
+                folder=folder, reason=reason
+            )
+        )
 
 
 class DaemonUnreachable(TerminalError):
@@ -48,8 +62,10 @@ class DaemonUnreachable(TerminalError):
         self.socket = socket
         self.reason = reason
         super().__init__(
-            f"the daemon does not answer on {socket} ({reason}); start it with `systemctl start grindvakt`, "
-            "or by hand with `grindvakt run`"
+            _(
+                "the daemon does not answer on {socket} ({reason}); start it with `systemctl start "
+                "grindvakt`, or by hand with `grindvakt run`"
+            ).format(socket=socket, reason=reason)
         )
 
 
@@ -58,7 +74,9 @@ class SocketForbidden(TerminalError):
 
     def __init__(self, socket: Path) -> None:
         self.socket = socket
-        super().__init__(f"you may not use {socket}; ask as root, or as a member of the daemon's group")
+        super().__init__(
+            _("you may not use {socket}; ask as root, or as a member of the daemon's group").format(socket=socket)
+        )
 
 
 class RequestRefused(TerminalError):
@@ -78,7 +96,9 @@ class LedgerUnusable(LedgerFault):
     def __init__(self, path: Path, reason: str, then: str = KEEP_IT) -> None:
         self.path = path
         self.reason = reason
-        super().__init__(f"the ledger {path} cannot be used: {reason}; {then}")
+        super().__init__(
+            _("the ledger {path} cannot be used: {reason}; {then}").format(path=path, reason=reason, then=then)
+        )
 
 
 class LedgerDamaged(LedgerFault):
@@ -88,8 +108,10 @@ class LedgerDamaged(LedgerFault):
         self.path = path
         self.reason = reason
         super().__init__(
-            f"the ledger {path} is damaged: {reason}; it is put aside and what can be read of it is still sent: "
-            "look at the disk (`dmesg`), and replace the SD card soon"
+            _(
+                "the ledger {path} is damaged: {reason}; it is put aside and what can be read of it is "
+                "still sent: look at the disk (`dmesg`), and replace the SD card soon"
+            ).format(path=path, reason=reason)
         )
 
 
@@ -99,7 +121,7 @@ class ExportFailed(TerminalError):
     def __init__(self, path: Path, reason: str) -> None:
         self.path = path
         self.reason = reason
-        super().__init__(f"{path} was not written: {reason}")
+        super().__init__(_("{path} was not written: {reason}").format(path=path, reason=reason))
 
 
 class LedgerForeign(LedgerFault):
@@ -109,8 +131,10 @@ class LedgerForeign(LedgerFault):
         self.path = path
         self.owner = owner
         super().__init__(
-            f"the ledger {path} belongs to terminal {owner}, this one is {terminal}; correct the id in [terminal], "
-            "or give this terminal its own state_dir"
+            _(
+                "the ledger {path} belongs to terminal {owner}, this one is {terminal}; correct the id "
+                "in [terminal], or give this terminal its own state_dir"
+            ).format(path=path, owner=owner, terminal=terminal)
         )
 
 
@@ -121,8 +145,10 @@ class FileTooNew(LedgerFault):
         self.path = path
         self.version = version
         super().__init__(
-            f"{path} is of version {version}, this program knows up to {known}; "
-            "install the version that wrote it, or a later one"
+            _(
+                "{path} is of version {version}, this program knows up to {known}; install the version "
+                "that wrote it, or a later one"
+            ).format(path=path, version=version, known=known)
         )
 
 
@@ -133,7 +159,9 @@ class TablesUnusable(TerminalError):
         self.path = path
         self.reason = reason
         super().__init__(
-            f"the tables {path} cannot be written: {reason}; look for a full or failing disk (`df`, `dmesg`)"
+            _("the tables {path} cannot be written: {reason}; look for a full or failing disk (`df`, `dmesg`)").format(
+                path=path, reason=reason
+            )
         )
 
 
@@ -150,7 +178,11 @@ class ReaderGone(ReaderFault):
     def __init__(self, reader: str, reason: str) -> None:
         self.reader = reader
         self.reason = reason
-        super().__init__(f"reader {reader} is gone: {reason}; look at its cable and its name in the settings")
+        super().__init__(
+            _("reader {reader} is gone: {reason}; look at its cable and its name in the settings").format(
+                reader=reader, reason=reason
+            )
+        )
 
 
 class VirtualReaderFault(ReaderFault):
@@ -158,7 +190,11 @@ class VirtualReaderFault(ReaderFault):
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
-        super().__init__(f"the virtual reader does not work: {reason}; run deploy/setup for pcscd and vsmartcard-vpcd")
+        super().__init__(
+            _("the virtual reader does not work: {reason}; run deploy/setup for pcscd and vsmartcard-vpcd").format(
+                reason=reason
+            )
+        )
 
 
 class PatternUnknown(TerminalError):
@@ -168,7 +204,11 @@ class PatternUnknown(TerminalError):
         self.name = name
         self.nearest = nearest
         meant = f"did you mean {' or '.join(nearest)}? " if nearest else ""
-        super().__init__(f"no pattern is called {name!r}; {meant}`grindvakt signal list` shows them all")
+        super().__init__(
+            _("no pattern is called {name!r}; {meant}`grindvakt signal list` shows them all").format(
+                name=name, meant=meant
+            )
+        )
 
 
 class PanelUnavailable(TerminalError):
@@ -178,7 +218,9 @@ class PanelUnavailable(TerminalError):
         self.port = port
         self.reason = reason
         super().__init__(
-            f"the panel cannot listen on port {port} of this machine: {reason}; give [panel] another port, or none"
+            _(
+                "the panel cannot listen on port {port} of this machine: {reason}; give [panel] another port, or none"
+            ).format(port=port, reason=reason)
         )
 
 
@@ -191,7 +233,11 @@ class PinsUnavailable(PinsFault):
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
-        super().__init__(f"the pins cannot be used: {reason}; compare the pin numbers of the settings with the wiring")
+        super().__init__(
+            _("the pins cannot be used: {reason}; compare the pin numbers of the settings with the wiring").format(
+                reason=reason
+            )
+        )
 
 
 class PinFailed(PinsFault):
@@ -200,7 +246,11 @@ class PinFailed(PinsFault):
     def __init__(self, pin: str, reason: str) -> None:
         self.pin = pin
         self.reason = reason
-        super().__init__(f"pin {pin} was not set: {reason}; restart the daemon, and if it stays so look at the wiring")
+        super().__init__(
+            _("pin {pin} was not set: {reason}; restart the daemon, and if it stays so look at the wiring").format(
+                pin=pin, reason=reason
+            )
+        )
 
 
 class DoorUnguarded(TerminalError):
@@ -208,7 +258,7 @@ class DoorUnguarded(TerminalError):
 
     def __init__(self, door: str) -> None:
         self.door = door
-        super().__init__(f"door {door} stays locked: its guard does not run; restart the daemon")
+        super().__init__(_("door {door} stays locked: its guard does not run; restart the daemon").format(door=door))
 
 
 class LinkFault(TerminalError):
@@ -221,7 +271,9 @@ class LinkUnprepared(LinkFault):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(
-            f"the link has not what it needs: {reason}; compare section [link] with the files that are there"
+            _("the link has not what it needs: {reason}; compare section [link] with the files that are there").format(
+                reason=reason
+            )
         )
 
 
@@ -232,7 +284,9 @@ class BrokerUnreachable(LinkFault):
         self.host, self.port = host, port
         self.reason = reason
         super().__init__(
-            f"no connection to {host} port {port}: {reason}; look at cable, network, clock and certificates"
+            _("no connection to {host} port {port}: {reason}; look at cable, network, clock and certificates").format(
+                host=host, port=port, reason=reason
+            )
         )
 
 
@@ -241,7 +295,9 @@ class BrokerRefused(LinkFault):
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
-        super().__init__(f"the broker refused: {reason}; look at its ACL and at whom this certificate is for")
+        super().__init__(
+            _("the broker refused: {reason}; look at its ACL and at whom this certificate is for").format(reason=reason)
+        )
 
 
 class ConnectionLost(LinkFault):
@@ -249,4 +305,4 @@ class ConnectionLost(LinkFault):
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
-        super().__init__(f"the connection was lost: {reason}; it is made again by itself")
+        super().__init__(_("the connection was lost: {reason}; it is made again by itself").format(reason=reason))

@@ -8,6 +8,7 @@ from edge.config import EXIT_CONFIG, load
 from edge.doors.contradictions import pulled_at_boot
 from edge.errors import ConfigInvalid
 from edge.settings import Settings
+from edge.words import _
 
 
 def check_config(path: Path, environment: Mapping[str, str], *, as_json: bool) -> int:
@@ -24,7 +25,8 @@ def check_config(path: Path, environment: Mapping[str, str], *, as_json: bool) -
         print_json({"problems": [], "warnings": warnings})
         return 0
     readers, doors = len(settings.readers), len(settings.doors)
-    print(f"{path} is right: terminal {settings.terminal.id}, {readers} readers, {doors} doors")
+    said = _("{path} is right: terminal {terminal}, {readers} readers, {doors} doors")
+    print(said.format(path=path, terminal=settings.terminal.id, readers=readers, doors=doors))
     for warning in warnings:
         print(f"  - {warning}")
     return 0
@@ -34,10 +36,13 @@ def absences(settings: Settings) -> list[str]:
     """What the settings name and is not there now; the daemon runs without it, and says so."""
     link = settings.link
     files = [link.ca, link.certificate, link.key, *link.signing_key_files]
-    missing = [f"{path} is not there yet: no link until it is" for path in files if not path.exists()]
+    missing = [
+        _("{path} is not there yet: no link until it is").format(path=path) for path in files if not path.exists()
+    ]
     for reader in settings.readers:
         if reader.device is not None and not reader.device.exists():
-            missing.append(f"{reader.device} is not there now: reader {reader.name} waits for it")
+            said = _("{device} is not there now: reader {name} waits for it")
+            missing.append(said.format(device=reader.device, name=reader.name))
     return missing
 
 

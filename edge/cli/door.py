@@ -11,6 +11,7 @@ from edge.config import EXIT_CONFIG, load
 from edge.doors.simulated_door import Act
 from edge.errors import RequestRefused
 from edge.local import FILE_NAME, Answer, AskDoor, AskOpen, Request, ask
+from edge.words import _
 
 
 def door(asked: argparse.Namespace, environment: Mapping[str, str]) -> int:
@@ -53,7 +54,7 @@ def _lock(asked: argparse.Namespace, environment: Mapping[str, str]) -> int:
         for each in locked:
             print(f"{each.door}: {each.words}")
         for problem in sections.problems:
-            print(f"not locked: {problem}")
+            print(_("not locked: {problem}").format(problem=problem))
     if sections.problems:
         return EXIT_CONFIG
     return 0 if all(each.is_done for each in locked) else 1
@@ -73,8 +74,8 @@ def _test(asked: argparse.Namespace, ask_daemon: Callable[[Request], Answer]) ->
     for each in tried(around, asked.seconds):
         results.append(each)
         if not asked.json:
-            seen = f"seen after {each.seconds:g} s" if each.seen else f"NOT seen: {each.advice}"
-            print(f"  {each.step}: {seen}", flush=True)
+            seen = _("seen after {seconds:g} s") if each.seen else _("NOT seen: {advice}")
+            print(f"  {_(each.step)}: {seen.format(seconds=each.seconds, advice=each.advice)}", flush=True)
     if asked.json:
         print_json({"door": asked.name, "steps": [asdict(each) for each in results]})
     return 0 if all(each.seen for each in results) else 1
@@ -84,4 +85,6 @@ def _act(word: str) -> Act:
     try:
         return Act(word)
     except ValueError:
-        raise RequestRefused(f"{word!r} is nothing that can be done to a door; there are {', '.join(Act)}") from None
+        acts = ", ".join(Act)
+        refusal = _("{word!r} is nothing that can be done to a door; there are {acts}").format(word=word, acts=acts)
+        raise RequestRefused(refusal) from None

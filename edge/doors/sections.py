@@ -13,6 +13,7 @@ from edge.config import LARGEST_FILE, PREFIX, Reading
 from edge.doors.contradictions import of_the_lock
 from edge.errors import ConfigInvalid
 from edge.settings import DoorSettings
+from edge.words import _
 
 GUESSED: Final = frozenset({"name", "motor_seconds", "debounce_seconds"})
 """Settings that may be wrong without keeping a door from being locked; a wrong polarity would open it."""
@@ -42,7 +43,7 @@ def read_doors(path: Path, environment: Mapping[str, str]) -> DoorSections:
         with path.open("rb") as file:
             text = file.read(LARGEST_FILE).decode(errors="replace")
     except OSError as exc:
-        raise ConfigInvalid(path, [f"it cannot be read: {exc.strerror}"]) from exc
+        raise ConfigInvalid(path, [_("it cannot be read: {reason}").format(reason=exc.strerror)]) from exc
     document, problems = _document(text)
     reading = Reading(path.parent.absolute(), {})
     given = document.get("door", [])
@@ -67,7 +68,8 @@ def _document(text: str) -> tuple[dict[str, Any], list[str]]:
         try:
             part = tomllib.loads(section)
         except (tomllib.TOMLDecodeError, RecursionError) as exc:
-            problems.append(f"{section.strip().partition(chr(10))[0]} is not TOML: {exc}")
+            line = section.strip().partition("\n")[0]
+            problems.append(_("{line} is not TOML: {reason}").format(line=line, reason=exc))
             continue
         for name, value in part.items():
             known = document.setdefault(name, value)
@@ -85,7 +87,7 @@ def _door(reading: Reading, number: int, given: object) -> DoorSettings | None:
         given = {"name": f"door-{number}"} | {key: value for key, value in needed.items() if key not in wrong}
     door = reading.section(where, DoorSettings, given)
     problems = [] if door is None else list(of_the_lock(door))
-    reading.problems += [f"door {number} {problem}" for problem in problems]
+    reading.problems += [_("door {name} {problem}").format(name=number, problem=problem) for problem in problems]
     return None if problems else door
 
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from edge.words import _, msgid
+
 LOOK_EVERY: Final = 0.1
 
 Look = dict[str, Any]
@@ -12,7 +14,7 @@ Look = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing to do and to see."""
+    """One thing to do and to see; `name` is for programs, and is translated where it is shown."""
 
     name: str
     do: str
@@ -47,32 +49,35 @@ def steps(first: Look) -> Iterator[Step]:
     seen = first["seen"]
     bolt = "thrown" in seen
     yield Step(
-        "locked", "Close the door and leave it alone.", lambda look: look["state"] == "locked", _not_locked(seen)
+        msgid("locked"),
+        _("Close the door and leave it alone."),
+        lambda look: look["state"] == "locked",
+        _not_locked(seen),
     )
-    motor = "is the motor powered, and are pin and pin_lock the right way round?"
-    relay = "is the relay powered, and is active_high right?"
+    motor = _("is the motor powered, and are pin and pin_lock the right way round?")
+    relay = _("is the relay powered, and is active_high right?")
     yield Step(
-        "unlocked",
-        "The lock is opened now: listen for it.",
+        msgid("unlocked"),
+        _("The lock is opened now: listen for it."),
         lambda look: look["lock"] == "unlocked",
         motor if bolt else relay,
         opens=True,
     )
     if "contact" in seen:
         yield Step(
-            "opened",
-            "Open the door.",
+            msgid("opened"),
+            _("Open the door."),
             lambda look: bool(look["seen"]["contact"]),
-            "the contact did not tell: look at its gap, its wires and contact_active_high",
+            _("the contact did not tell: look at its gap, its wires and contact_active_high"),
             opens=True,
         )
         yield Step(
-            "closed",
-            "Close the door.",
+            msgid("closed"),
+            _("Close the door."),
             lambda look: not look["seen"]["contact"],
-            "the contact still says open: look at its gap",
+            _("the contact still says open: look at its gap"),
         )
-    yield Step("relocked", "Leave it alone: it locks by itself.", _is_locked, _not_locked(seen))
+    yield Step(msgid("relocked"), _("Leave it alone: it locks by itself."), _is_locked, _not_locked(seen))
     yield from _buttons(seen)
 
 
@@ -80,15 +85,15 @@ def _buttons(seen: dict[str, bool]) -> Iterator[Step]:
     """What is beside lock and leaf."""
     if "exit" in seen:
         yield Step(
-            "exit button",
-            "Press the exit button.",
+            msgid("exit button"),
+            _("Press the exit button."),
             lambda look: bool(look["seen"]["exit"]) or look["lock"] != "locked",
-            "the button did not tell: look at its wires and exit_active_high",
+            _("the button did not tell: look at its wires and exit_active_high"),
         )
     if "tamper" in seen:
-        tamper = "the switch did not tell: look at its wires and tamper_active_high"
-        yield Step("box opened", "Open the box.", lambda look: bool(look["seen"]["tamper"]), tamper)
-        yield Step("box closed", "Close the box.", lambda look: not look["seen"]["tamper"], tamper)
+        tamper = _("the switch did not tell: look at its wires and tamper_active_high")
+        yield Step(msgid("box opened"), _("Open the box."), lambda look: bool(look["seen"]["tamper"]), tamper)
+        yield Step(msgid("box closed"), _("Close the box."), lambda look: not look["seen"]["tamper"], tamper)
 
 
 def _is_locked(look: Look) -> bool:
@@ -97,8 +102,8 @@ def _is_locked(look: Look) -> bool:
 
 def _not_locked(seen: dict[str, bool]) -> str:
     if "thrown" in seen:
-        return "the bolt was not seen thrown: look at its hole, bolt_pin and bolt_active_high"
-    return "it was not seen closed: look at the contact's gap, its wires and contact_active_high"
+        return _("the bolt was not seen thrown: look at its hole, bolt_pin and bolt_active_high")
+    return _("it was not seen closed: look at the contact's gap, its wires and contact_active_high")
 
 
 def tried(around: Surroundings, seconds: float) -> Iterator[Tried]:
