@@ -34,6 +34,7 @@ class Event(StrEnum):
 
     READER_LOST = "reader.lost"
     READER_RETURNED = "reader.returned"
+    READER_TAMPERED = "reader.tampered"
 
     RECEIPT_REFUSED = "receipt.refused"
     RECEIPT_LOWERED = "receipt.lowered"

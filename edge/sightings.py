@@ -8,7 +8,7 @@ import structlog
 
 from edge.answers import Answer
 from edge.events import Event
-from edge.readers import CardSeen, CardUnread, ReaderBack, ReaderLost, Sighting
+from edge.readers import CardSeen, CardUnread, ReaderBack, ReaderLost, ReaderTampered, Sighting
 from edge.signals.patterns import Pattern
 from edge.signals.resting import Resting
 from edge.signals.signals import Signals
@@ -38,6 +38,7 @@ class Sightings:
         self._tables = tables
         self._readers_changed = readers_changed
         self._lost: set[str] = set()
+        self._tampered: set[str] = set()
         self.on_answer: Callable[[CardSeen, Answer], None] | None = None
         self._awaited: dict[CardSeen, asyncio.Future[Answer]] = {}
 
@@ -62,6 +63,10 @@ class Sightings:
             case CardUnread(reader, why):
                 self._signals.show(Pattern.UNREAD)
                 _log.warning(Event.CARD_UNREAD, reader=reader, why=why)
+            case ReaderTampered(reader, on):
+                (self._tampered.add if on else self._tampered.discard)(reader)
+                self._readers_changed()
+                (_log.error if on else _log.info)(Event.READER_TAMPERED, reader=reader, on=on)
             case ReaderLost(reader, why):
                 self._lost.add(reader)
                 self._readers_changed()
@@ -87,3 +92,4 @@ class Sightings:
         """Show what holds when nobody taps, as far as readers and binding decide it."""
         self._resting.hold(Pattern.UNBOUND, self._tables.binding is None)
         self._resting.hold(Pattern.READER_FAULT, bool(self._lost))
+        self._resting.hold(Pattern.READER_TAMPER, bool(self._tampered))

@@ -12,6 +12,10 @@ from typing import Annotated
 import msgspec
 
 from protocol.clock import MICROSECONDS, ClockReading
+from protocol.credentials import PLAIN as PLAIN  # noqa: PLC0414 - whoever decides on a tap looks for it here
+from protocol.credentials import CardAuthentication as CardAuthentication  # noqa: PLC0414
+from protocol.credentials import Credential as Credential  # noqa: PLC0414
+from protocol.credentials import Proof as Proof  # noqa: PLC0414
 from protocol.passes import Direction as Direction  # noqa: PLC0414 - whoever reads a verdict looks for it here
 from protocol.passes import Movement as Movement  # noqa: PLC0414
 from protocol.passes import age_of, local, still_counting
@@ -44,6 +48,12 @@ class Reason(StrEnum):
     UNBOUND = "unbound"
     PROJECT_ENDED = "project_ended"
     BLOCKED = "blocked"
+    CARD_RANDOM = "card_random"
+    CARD_EXPIRED = "card_expired"
+    CARD_COPIED = "card_copied"
+    CARD_MISMATCHED = "card_mismatched"
+    CARD_FOREIGN = "card_foreign"
+    CARD_UNPROVED = "card_unproved"
     NOT_ENROLLED = "not_enrolled"
     NO_RIGHT = "no_right"
     OUT_OF_HOURS = "out_of_hours"
@@ -109,6 +119,10 @@ class Binding(msgspec.Struct, frozen=True, array_like=True):
     occupancy_limit: Annotated[int, msgspec.Meta(ge=0)] | None = None
     doors_expire_after_offline: Minutes | None = None
     clock_untrusted: ClockPolicy = ClockPolicy.IGNORE_SCHEDULES
+    card_authentication: CardAuthentication = CardAuthentication.OFF
+    site_id: str = ""
+    developer: str = ""
+    developer_number: str = ""
 
 
 class Enrolment(msgspec.Struct, frozen=True, array_like=True):
@@ -128,7 +142,8 @@ class Facts:
     """What a terminal knows when a card is held against it.
 
     `at_doors`: the doors that the reader stands at (None: all). `inside`: how many people are inside, where the binding
-    limits it. `unheard_for`: microseconds since the cloud was last heard (None: not known).
+    limits it. `unheard_for`: microseconds since the cloud was last heard (None: not known). `is_random`: the card gives
+    another identity each time, so that nothing known of it means anything.
     """
 
     binding: Binding | None
@@ -139,6 +154,8 @@ class Facts:
     at_doors: tuple[str, ...] | None = None
     inside: int = 0
     unheard_for: int | None = 0
+    credential: Credential = PLAIN
+    is_random: bool = False
 
 
 @dataclass(frozen=True, slots=True)

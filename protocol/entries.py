@@ -2,11 +2,12 @@
 
 import hashlib
 from enum import StrEnum
+from typing import Annotated, Final
 
 import msgspec
 
 from protocol.clock import ClockQuality
-from protocol.decision import Direction, Reason
+from protocol.decision import Direction, Proof, Reason
 from protocol.errors import UNREADABLE, ChainBroken, MessageFromFuture, MessageMalformed, MessageTooLarge, TerminalId
 
 VERSION = 1
@@ -14,6 +15,8 @@ LARGEST_PAYLOAD = 4096
 HASH_BYTES = 32
 LEDGER_BYTES = 16
 SALT_BYTES = 16
+MOST_ALSO: Final = 4
+"""How many further identities of the same card an entry tells."""
 
 
 class Outcome(StrEnum):
@@ -36,6 +39,7 @@ class Tap(msgspec.Struct, frozen=True, array_like=True, tag="tap"):
     """A card seen by a reader at a time, and its verdict. Times: microseconds UTC; `monotonic`: ns since the boot.
 
     `registered_at` is read just before the durable commit. `salt` keeps a purged payload's digest from being guessed.
+    `also` are further identities of the card that were read while it was held there; `proof` is how it proved itself.
     """
 
     version: int
@@ -55,6 +59,8 @@ class Tap(msgspec.Struct, frozen=True, array_like=True, tag="tap"):
     tables: dict[str, int]
     source: Source
     salt: bytes
+    also: Annotated[tuple[str, ...], msgspec.Meta(max_length=MOST_ALSO)] = ()
+    proof: Proof = Proof.NOT_ASKED
 
 
 class DoorChange(msgspec.Struct, frozen=True, array_like=True, tag="door"):

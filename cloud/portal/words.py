@@ -30,6 +30,12 @@ REFUSALS: Final = {
     Reason.UNBOUND: msgid("The terminal is not bound to a project"),
     Reason.PROJECT_ENDED: msgid("The project has ended"),
     Reason.BLOCKED: msgid("The card is blocked"),
+    Reason.CARD_RANDOM: msgid("The card gives another number each time"),
+    Reason.CARD_EXPIRED: msgid("The card's time is over, or has not begun"),
+    Reason.CARD_COPIED: msgid("The card is a copy: it does not have the key of the one that was issued"),
+    Reason.CARD_MISMATCHED: msgid("The card's number belongs to another card"),
+    Reason.CARD_FOREIGN: msgid("Nobody whom the site trusts issued the card"),
+    Reason.CARD_UNPROVED: msgid("The card cannot prove that it is genuine, and the project asks for it"),
     Reason.NOT_ENROLLED: msgid("The card is not enrolled in the project"),
     Reason.NO_RIGHT: msgid("The person has no right to the doors here"),
     Reason.OUT_OF_HOURS: msgid("Outside the hours of the person's right"),
@@ -44,6 +50,12 @@ REMARKS: Final = {
     Reason.UNBOUND: msgid("Let out although the terminal is not bound to a project"),
     Reason.PROJECT_ENDED: msgid("Let out although the project has ended"),
     Reason.BLOCKED: msgid("Let out although the card is blocked"),
+    Reason.CARD_RANDOM: msgid("Let out although the card gives another number each time"),
+    Reason.CARD_EXPIRED: msgid("Let out although the card's time is over, or has not begun"),
+    Reason.CARD_COPIED: msgid("Let out although the card is a copy"),
+    Reason.CARD_MISMATCHED: msgid("Let out although the card's number belongs to another card"),
+    Reason.CARD_FOREIGN: msgid("Let out although nobody whom the site trusts issued the card"),
+    Reason.CARD_UNPROVED: msgid("Let out although the card cannot prove that it is genuine"),
     Reason.NOT_ENROLLED: msgid("Let out although the card is not enrolled in the project"),
     Reason.NO_RIGHT: msgid("Let out although the person has no right to the doors here"),
     Reason.OUT_OF_HOURS: msgid("Let out outside the hours of the person's right"),
@@ -111,6 +123,12 @@ CONDITIONS: Final = {
     ),
     "door_pre_alarm": Condition(
         msgid("A door stands open"), "warning", "care", msgid("Close it, or it becomes an alarm.")
+    ),
+    "reader_tamper": Condition(
+        msgid("A reader was opened"),
+        "warning",
+        "bad",
+        msgid("Somebody opened it or took it off its wall. Go there: who taps at it may be watched."),
     ),
     "reader_fault": Condition(
         msgid("A reader is lost"),

@@ -1,18 +1,27 @@
 """What every card reader is to the terminal: it is started, it reports what it sees, it is stopped."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from protocol.cards import CardId
+from protocol.decision import PLAIN, Credential
 
 
 @dataclass(frozen=True, slots=True)
 class CardSeen:
-    """A card came into a reader's field; said once, however long it stays there."""
+    """A card came into a reader's field; said once, however long it stays there.
+
+    `also`: other identities of the same card, read in the same presence. `raw`: the bytes as the device gave them.
+    `took`: nanoseconds from the card's arrival, or its first byte, until it was known.
+    """
 
     card: CardId
     reader: str
+    also: tuple[CardId, ...] = ()
+    credential: Credential = PLAIN
+    raw: bytes = field(default=b"", compare=False, repr=False)
+    took: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +30,16 @@ class CardUnread:
 
     reader: str
     why: str
+    raw: bytes = field(default=b"", compare=False, repr=False)
+    took: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderTampered:
+    """Somebody opened the reader or took it off its wall (`on`), or it is whole again."""
+
+    reader: str
+    on: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +57,7 @@ class ReaderBack:
     reader: str
 
 
-Sighting = CardSeen | CardUnread | ReaderLost | ReaderBack
+Sighting = CardSeen | CardUnread | ReaderTampered | ReaderLost | ReaderBack
 
 
 class Reader(Protocol):

@@ -31,10 +31,17 @@ class Pattern(StrEnum):
     PROJECT_ENDED = "project_ended"
     UNBOUND = "unbound"
     UNREAD = "unread"
+    CARD_RANDOM = "card_random"
+    CARD_EXPIRED = "card_expired"
+    CARD_COPIED = "card_copied"
+    CARD_MISMATCHED = "card_mismatched"
+    CARD_FOREIGN = "card_foreign"
+    CARD_UNPROVED = "card_unproved"
     DOOR_PRE_ALARM = "door_pre_alarm"
     DOOR_ALARM = "door_alarm"
     DOOR_FAULT = "door_fault"
     READER_FAULT = "reader_fault"
+    READER_TAMPER = "reader_tamper"
     CLOCK_UNTRUSTED = "clock_untrusted"
     LEDGER_SALVAGED = "ledger_salvaged"
     LEDGER_FAULT = "ledger_fault"
@@ -172,6 +179,34 @@ PATTERNS: Final[Mapping[Pattern, Sequence]] = {
         3,
     ),
     Pattern.UNREAD: Sequence("hold the card still and try again", "red: two short, with the buzzer", _S * 2),
+    Pattern.CARD_RANDOM: Sequence(
+        "a phone, or a card that gives another number each time", "red: three short, with the buzzer", _S * 3
+    ),
+    Pattern.CARD_EXPIRED: Sequence(
+        "the card's time is over, or has not begun",
+        "red: one short, a pause, one long, with the buzzer",
+        (*_S, _APART, *_L),
+    ),
+    Pattern.CARD_COPIED: Sequence(
+        "a copy: the card does not have the key of the one that was issued",
+        "red: one short and three long, with the buzzer",
+        _S + _L * 3,
+    ),
+    Pattern.CARD_MISMATCHED: Sequence(
+        "the card's number belongs to another card",
+        "red: one short, a pause, one long, one short, with the buzzer",
+        (*_S, _APART, *_L, *_S),
+    ),
+    Pattern.CARD_FOREIGN: Sequence(
+        "nobody whom this site trusts issued the card",
+        "red: one short, one long, a pause, one long, with the buzzer",
+        (*_S, *_L, _APART, *_L),
+    ),
+    Pattern.CARD_UNPROVED: Sequence(
+        "only cards that prove themselves are admitted here, and this one cannot",
+        "red: one short, a pause, one short, one long, with the buzzer",
+        (*_S, _APART, *_S, *_L),
+    ),
     Pattern.DOOR_PRE_ALARM: Sequence(
         "close the door: it has stood open, and the alarm comes soon",
         "red: one short each second, with the buzzer",
@@ -190,6 +225,11 @@ PATTERNS: Final[Mapping[Pattern, Sequence]] = {
         "a lock does not move as it should", "red: four short, to be counted, then dark", _counted(4)
     ),
     Pattern.READER_FAULT: Sequence("a reader does not answer", "red: one short every two seconds", _counted(1), 2),
+    Pattern.READER_TAMPER: Sequence(
+        "somebody opened a reader or took it off its wall",
+        "red: one long and one short, to be counted, then dark",
+        (_red(LONG), _dark(COUNT), _red(SHORT), _dark(1400)),
+    ),
     Pattern.CLOCK_UNTRUSTED: Sequence(
         "taps are recorded, but the terminal does not know the time",
         "red: two short, to be counted, then dark",

@@ -18,6 +18,7 @@ PRIORITY: Final = (
     Pattern.UNBOUND,
     Pattern.DOOR_ALARM,
     Pattern.DOOR_PRE_ALARM,
+    Pattern.READER_TAMPER,
     Pattern.READER_FAULT,
     Pattern.DOOR_FAULT,
     Pattern.LEDGER_SALVAGED,

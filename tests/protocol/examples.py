@@ -8,10 +8,12 @@ from protocol.decision import (
     AntiPassback,
     Binding,
     BlockReason,
+    CardAuthentication,
     ClockPolicy,
     Direction,
     Enrolment,
     Mode,
+    Proof,
     Reason,
     TableName,
 )
@@ -73,15 +75,29 @@ REMARKED_TAP = msgspec.structs.replace(TAP, direction=Direction.OUT, reason=Reas
 DOOR = DoorChange(1, SEVEN, ClockQuality.HELD, BOOT, 83_000_000_000, SEVEN + 100, "grind", "unlocked", "tap 1", SALT)
 FACT = Fact(1, SEVEN, ClockQuality.HELD, BOOT, 1, SEVEN + 90, "ledger.opened", {"software": "0.1.0"}, SALT)
 
+PROVED_TAP = msgspec.structs.replace(
+    TAP, card="piv:00112233445566778899AABBCCDDEEFF", also=(TAP.card,), proof=Proof.GENUINE
+)
+COPIED_TAP = msgspec.structs.replace(
+    PROVED_TAP, also=(), proof=Proof.COPIED, outcome=Outcome.DENIED, reason=Reason.CARD_COPIED
+)
+
+EARLIER_TAPS = {"tap": TAP, "tap_denied": DENIED_TAP, "tap_remarked": REMARKED_TAP}
 PAYLOADS: dict[str, Payload] = {
-    "tap": TAP,
-    "tap_denied": DENIED_TAP,
-    "tap_remarked": REMARKED_TAP,
+    "tap_plain": TAP,
+    "tap_proved": PROVED_TAP,
+    "tap_copied": COPIED_TAP,
     "door": DOOR,
     "fact": FACT,
 }
 
-RAW = tuple(encode_payload(payload) for payload in (FACT, TAP))
+
+def before_proofs(tap: Tap) -> bytes:
+    """The bytes of a tap as they were written before entries told of proofs: `also` and `proof` are missing."""
+    return msgspec.msgpack.encode(("tap", *msgspec.structs.astuple(tap)[:-2]))
+
+
+RAW = (encode_payload(FACT), before_proofs(TAP))
 START = genesis(TERMINAL, LEDGER)
 END = link(link(START, 1, digest(RAW[0])), 2, digest(RAW[1]))
 
@@ -112,9 +128,16 @@ STRICT_BINDING = msgspec.structs.replace(
     doors_expire_after_offline=72 * 60,
     clock_untrusted=ClockPolicy.ALWAYS_ONLY,
 )
+PROVING_BINDING = msgspec.structs.replace(
+    STRICT_BINDING,
+    card_authentication=CardAuthentication.REQUIRE,
+    site_id="2024-0815",
+    developer="Kvarnen Bostad AB",
+    developer_number="556677-8899",
+)
 ENROLMENT = Enrolment(PERSON, COMPANY, rights=("arbetare",), long_access=True)
 PRESENCE = Presence(Direction.IN, SEVEN, TERMINAL)
-BINDING_ROWS = pack_rows(Table.BINDING, [(b"", encode_value(STRICT_BINDING))])
+BINDING_ROWS = pack_rows(Table.BINDING, [(b"", encode_value(PROVING_BINDING))])
 ROSTER_ROWS = pack_rows(Table.ROSTER, [(TAP.card.encode(), encode_value(ENROLMENT))])
 BLOCK_ROWS = pack_rows(Table.BLOCKLIST, [((-5).to_bytes(8, "big", signed=True), encode_value(BlockReason.LOST))])
 PRESENCE_ROWS = pack_rows(
@@ -152,7 +175,7 @@ MESSAGES: dict[str, Message] = {
         conditions=("clock_untrusted", "reader_fault"),
     ),
     "receipt": Receipt(1, LEDGER, 2, END),
-    "table_binding_with_rights": change(Table.BINDING, TERMINAL, BINDING_ROWS),
+    "table_binding_with_card_authentication": change(Table.BINDING, TERMINAL, BINDING_ROWS),
     "table_roster_with_rights": change(Table.ROSTER, BINDING.project, ROSTER_ROWS),
     "table_blocklist": change(Table.BLOCKLIST, "global", BLOCK_ROWS, (4710, 4711)),
     "table_presence": change(Table.PRESENCE, BINDING.project, PRESENCE_ROWS),

@@ -18,6 +18,8 @@ from tests.protocol import examples
 
 VECTORS = json.loads((Path(protocol.__file__).parent / "vectors" / "v1.json").read_text())
 
+EARLIER = {"status", "table_binding", "table_binding_with_rights", "table_roster"}
+
 
 @pytest.mark.parametrize("name", examples.PAYLOADS)
 def test_an_entry_has_its_golden_bytes(name: str) -> None:
@@ -25,6 +27,14 @@ def test_an_entry_has_its_golden_bytes(name: str) -> None:
     payload = examples.PAYLOADS[name]
     assert encode_payload(payload).hex() == VECTORS["payloads"][name]
     assert decode_payload(bytes.fromhex(VECTORS["payloads"][name])) == payload
+
+
+@pytest.mark.parametrize("name", examples.EARLIER_TAPS)
+def test_an_entry_from_before_proofs_still_means_the_same(name: str) -> None:
+    """Nobody proved anything then, and no card had a second identity; its stored bytes stay as they are."""
+    raw = bytes.fromhex(VECTORS["payloads"][name])
+    assert raw == examples.before_proofs(examples.EARLIER_TAPS[name])
+    assert decode_payload(raw) == examples.EARLIER_TAPS[name]
 
 
 @pytest.mark.parametrize("name", examples.MESSAGES)
@@ -37,20 +47,21 @@ def test_a_message_has_its_golden_bytes(name: str) -> None:
 
 def test_what_was_sent_before_rights_and_conditions_still_means_the_same() -> None:
     """Fields were added at the end since: of a cloud or a terminal that has none of them, they are the defaults."""
-    sent = {name: bytes.fromhex(VECTORS["messages"][name]) for name in ("status", "table_binding", "table_roster")}
+    sent = {name: bytes.fromhex(VECTORS["messages"][name]) for name in EARLIER}
     now = examples.MESSAGES["status_with_conditions"]
     assert decode(Status, sent["status"]) == msgspec.structs.replace(now, conditions=())
     ((_, binding),) = unpack_rows(Table.BINDING, decode(TableChange, sent["table_binding"]).rows)
     assert decode_binding(binding) == examples.BINDING
+    ((_, strict),) = unpack_rows(Table.BINDING, decode(TableChange, sent["table_binding_with_rights"]).rows)
+    assert decode_binding(strict) == examples.STRICT_BINDING
     ((_, enrolment),) = unpack_rows(Table.ROSTER, decode(TableChange, sent["table_roster"]).rows)
     assert decode_enrolment(enrolment) == Enrolment(examples.PERSON, examples.COMPANY, rights=None, long_access=False)
 
 
 def test_every_vector_is_compared() -> None:
     """None is left over from an example that is gone."""
-    earlier = {"status", "table_binding", "table_roster"}
-    assert VECTORS["payloads"].keys() == examples.PAYLOADS.keys()
-    assert VECTORS["messages"].keys() == examples.MESSAGES.keys() | earlier
+    assert VECTORS["payloads"].keys() == examples.PAYLOADS.keys() | examples.EARLIER_TAPS.keys()
+    assert VECTORS["messages"].keys() == examples.MESSAGES.keys() | EARLIER
 
 
 def test_the_chain_has_its_golden_hashes() -> None:
