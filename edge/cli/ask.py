@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from edge.local import FILE_NAME, Answer, AskStatus, AskTap, Request, ask
 from edge.settings import Settings
+from edge.words import _, msgid
 from protocol.cards import CardId
 from protocol.clock import ClockQuality
 
@@ -16,18 +17,20 @@ GOOD: Final = "green"
 BAD: Final = "red"
 UNSURE: Final = "yellow"
 PIPED_WIDTH: Final = 200
+LIGHTS: Final = (msgid("red"), msgid("green"), msgid("buzzer"))
 
 ADVICE: Final = {
-    "identify": "somebody asked where this terminal is; it ends by itself",
-    "updating": "wait until it is done, and leave the power on",
-    "ledger_fault": "look at `journalctl -u grindvakt` and `df`: make room, or renew the SD card",
-    "unbound": "bind it to a project in the portal",
-    "door_alarm": "go there, see who is inside, and close the door",
-    "door_pre_alarm": "close the door",
-    "reader_fault": "look at the plug and the cable of the reader that is lost",
-    "door_fault": "see whether something holds the bolt; `grindvakt door test NAME` moves it",
-    "ledger_salvaged": "the portal shows what is lost; renew the SD card soon",
-    "clock_untrusted": "let the terminal reach a time server, or fit a clock with a battery",
+    "identify": msgid("somebody asked where this terminal is; it ends by itself"),
+    "updating": msgid("wait until it is done, and leave the power on"),
+    "ledger_fault": msgid("look at `journalctl -u grindvakt` and `df`: make room, or renew the SD card"),
+    "unbound": msgid("bind it to a project in the portal"),
+    "door_alarm": msgid("go there, see who is inside, and close the door"),
+    "door_pre_alarm": msgid("close the door"),
+    "reader_tamper": msgid("go to the reader: somebody opened it or took it off its wall"),
+    "reader_fault": msgid("look at the plug and the cable of the reader that is lost"),
+    "door_fault": msgid("see whether something holds the bolt; `grindvakt door test NAME` moves it"),
+    "ledger_salvaged": msgid("the portal shows what is lost; renew the SD card soon"),
+    "clock_untrusted": msgid("let the terminal reach a time server, or fit a clock with a battery"),
 }
 """What to do about each condition, by the name of its pattern."""
 
@@ -50,8 +53,9 @@ def tap(settings: Settings, card: str, reader: str | None, *, as_json: bool) -> 
     else:
         words = [answer["outcome"], answer["direction"], answer["reason"]]
         seq = answer["seq"]
-        written = "not in the ledger" if seq is None else f"entry {seq}"
-        print(f"{' '.join(word for word in words if word)} ({written}, shown as {answer['shown']})")
+        written = _("not in the ledger") if seq is None else _("entry {seq}").format(seq=seq)
+        shown = _("shown as {pattern}").format(pattern=answer["shown"])
+        print(f"{' '.join(word for word in words if word)} ({written}, {shown})")
     return 0
 
 
@@ -87,26 +91,29 @@ def _status_lines(answer: Answer) -> list[tuple[str, str, str | None]]:
     """What, how it is, and in which colour; the words alone say it too."""
     binding, queue, clock, ledger = answer["binding"], answer["queue"], answer["clock"], answer["ledger"]
     lights, link = answer["lights"], answer["link"]
+    online = _("online to {broker}") if link["online"] else _("offline to {broker}")
     lines: list[tuple[str, str, str | None]] = [
-        ("terminal", f"{answer['terminal']} (grindvakt {answer['software']})", None),
-        *(("wrong now", f"{each['says']}: {ADVICE[each['name']]}", BAD) for each in answer["conditions"]),
+        (_("terminal"), f"{answer['terminal']} (grindvakt {answer['software']})", None),
+        *((_("wrong now"), f"{_(each['says'])}: {_(ADVICE[each['name']])}", BAD) for each in answer["conditions"]),
         _binding_line(binding),
-        ("link", f"{'online' if link['online'] else 'offline'} to {link['broker']}", GOOD if link["online"] else BAD),
-        ("unsent", _queue_words(queue), GOOD if not queue["depth"] else UNSURE),
+        (_("link"), online.format(broker=link["broker"]), GOOD if link["online"] else BAD),
+        (_("unsent"), _queue_words(queue), GOOD if not queue["depth"] else UNSURE),
         _clock_line(clock),
     ]
     for name, is_there in answer["readers"].items():
         lines.append((f"reader {name}", "there" if is_there else "lost", GOOD if is_there else BAD))
-    lines += [(f"door {name}", state, None) for name, state in answer["doors"].items()]
-    lit = [name for name in ("red", "green", "buzzer") if lights[name]]
-    lines.append(("lights", f"{' and '.join(lit) or 'dark'}, showing {lights['shown']}", None))
+    lines += [(_("door {name}").format(name=name), state, None) for name, state in answer["doors"].items()]
+    lit = [_(name) for name in LIGHTS if lights[name]]
+    showing = _("showing {pattern}").format(pattern=lights["shown"])
+    lines.append((_("lights"), f"{_(' and ').join(lit) or _('dark')}, {showing}", None))
     if answer["panel"]:
-        lines.append(("panel", answer["panel"], None))
-    lines.append(("ledger", f"{ledger['last_seq']} entries, {ledger['receipted']} of them receipted", None))
+        lines.append((_("panel"), answer["panel"], None))
+    receipted = _("{last_seq} entries, {receipted} of them receipted").format(**ledger)
+    lines.append((_("ledger"), receipted, None))
     if ledger["behind"]:
-        lines.append(("", f"{ledger['behind']} entries of damaged ledgers are still to be sent", UNSURE))
-    lines.append(("room", _room_words(ledger), None))
-    lines.append(("", f"{ledger['id']} ends in {ledger['last_hash'][:16]}…", "dim"))
+        lines.append(("", _("{behind} entries of damaged ledgers are still to be sent").format(**ledger), UNSURE))
+    lines.append((_("room"), _room_words(ledger), None))
+    lines.append(("", _("{id} ends in {hash}…").format(id=ledger["id"], hash=ledger["last_hash"][:16]), "dim"))
     return lines
 
 
@@ -114,26 +121,31 @@ def _clock_line(clock: dict[str, Any]) -> tuple[str, str, str | None]:
     words = f"{clock['utc']} ({clock['quality']})"
     match clock["quality"]:
         case ClockQuality.SYNCHRONISED:
-            return ("clock", words, GOOD)
+            return (_("clock"), words, GOOD)
         case ClockQuality.UNTRUSTED:
-            return ("clock", f"{words}; it was last right at {clock['floor']}, see docs/clock.md", BAD)
+            return (
+                _("clock"),
+                _("{words}; it was last right at {floor}, see docs/clock.md").format(words=words, **clock),
+                BAD,
+            )
         case _:
-            return ("clock", words, UNSURE)
+            return (_("clock"), words, UNSURE)
 
 
 def _binding_line(binding: dict[str, Any] | None) -> tuple[str, str, str | None]:
     if binding is None:
-        return ("project", "not bound: bind it in the portal", BAD)
-    ended = ", ended" if binding["ended"] else ""
-    return ("project", f"{binding['project_name']}, {binding['place']} ({binding['mode']}{ended})", GOOD)
+        return (_("project"), _("not bound: bind it in the portal"), BAD)
+    ended = _(", ended") if binding["ended"] else ""
+    return (_("project"), f"{binding['project_name']}, {binding['place']} ({binding['mode']}{ended})", GOOD)
 
 
 def _room_words(ledger: dict[str, Any]) -> str:
     free = ledger["disk_free_bytes"] / (1 << 30)
-    return f"{ledger['capacity_percent']:g} % of the ledger's capacity in use, {free:.1f} GiB of the disk free"
+    said = _("{percent:g} % of the ledger's capacity in use, {free:.1f} GiB of the disk free")
+    return said.format(percent=ledger["capacity_percent"], free=free)
 
 
 def _queue_words(queue: dict[str, Any]) -> str:
     if not queue["depth"]:
-        return "nothing"
-    return f"{queue['depth']} entries, the oldest of {queue['oldest_unsent']}"
+        return _("nothing")
+    return _("{depth} entries, the oldest of {oldest_unsent}").format(**queue)

@@ -13,6 +13,7 @@ from edge.cli.ask import console, print_json
 from edge.errors import ExportFailed, LedgerUnusable
 from edge.ledger.export import Written, export, whole_file
 from edge.ledger.inspection import LedgerInspection, Progress, Verified
+from edge.words import _
 from protocol.clock import MICROSECONDS
 from protocol.entries import DoorChange, Fact, Payload, Tap
 from protocol.errors import ChainBroken, TerminalId
@@ -34,7 +35,7 @@ def ledger_tail(path: Path, number: int, *, as_json: bool) -> int:
         return 0
     from rich.table import Table
 
-    table = Table("seq", "when", "what", "where", "answer", "why", box=None)
+    table = Table("seq", _("when"), _("what"), _("where"), _("answer"), _("why"), box=None)
     for seq, payload in entries:
         table.add_row(str(seq), _local(payload.occurred_at), *_told(payload))
     console().print(table)
@@ -44,13 +45,15 @@ def ledger_tail(path: Path, number: int, *, as_json: bool) -> int:
 def ledger_verify(path: Path, *, as_json: bool) -> int:
     """Check every link of the chain in a ledger or an export of one, and name the first entry that is wrong."""
     try:
-        with _bar("checking the chain") as progress:
+        with _bar(_("checking the chain")) as progress:
             found = _export_found(path, progress) if _is_export(path) else _ledger_found(path, progress)
     except ChainBroken as broken:
         if as_json:
             print_json({"verified": False, "entry": broken.seq, "reason": broken.reason})
         else:
-            print(f"grindvakt: {path}: the chain breaks at entry {broken.seq}: {broken.reason}", file=sys.stderr)
+            said = _("{path}: the chain breaks at entry {seq}: {reason}")
+            said = said.format(path=path, seq=broken.seq, reason=broken.reason)
+            print(f"grindvakt: {said}", file=sys.stderr)
             print(_advice(broken.seq), file=sys.stderr)
         return 1
     if as_json:
@@ -78,26 +81,34 @@ class _Found:
 
     def words(self) -> Iterator[str]:
         verified = self.verified
-        span = "" if verified.first == 1 else f" from {verified.first} on"
-        whose = f"ledger {self.ledger.hex() or 'without a name'} of terminal {self.terminal}"
-        yield f"{whose}: all {verified.entries} entries{span} are as written"
+        said = _("ledger {ledger} of terminal {terminal}: all {entries} entries are as written")
+        if verified.first > 1:
+            said = _("ledger {ledger} of terminal {terminal}: all {entries} entries from {first} on are as written")
+        ledger = self.ledger.hex() or _("without a name")
+        yield said.format(ledger=ledger, terminal=self.terminal, entries=verified.entries, first=verified.first)
         if verified.lost:
             gaps = [f"{first}-{last}" if last > first else str(first) for first, last in verified.gaps]
             shown = ", ".join(gaps[:SHOWN_GAPS]) + (", …" if len(gaps) > SHOWN_GAPS else "")
-            yield f"{verified.lost} are lost: {shown}; the chain begins again after each gap"
-        yield f"{verified.purged} payloads purged after their receipt; the chain ends in {verified.last_hash.hex()}"
+            said = _("{lost} are lost: {shown}; the chain begins again after each gap")
+            yield said.format(lost=verified.lost, shown=shown)
+        said = _("{purged} payloads purged after their receipt; the chain ends in {hash}")
+        yield said.format(purged=verified.purged, hash=verified.last_hash.hex())
         if verified.receipted_hash is not None:
-            yield f"the cloud has entries up to {verified.receipted}, with the hash {verified.receipted_hash.hex()}"
+            said = _("the cloud has entries up to {receipted}, with the hash {hash}")
+            yield said.format(receipted=verified.receipted, hash=verified.receipted_hash.hex())
         else:
-            yield "the cloud has said of no entry that it has it"
+            yield _("the cloud has said of no entry that it has it")
 
 
 def _advice(seq: int) -> str:
-    before = "nothing before it is there" if seq == 1 else f"entries up to {seq - 1} are as written"
-    return (
-        f"{before}. Keep the file as it is and work on a copy; compare entry {seq} with what the portal has of it, "
+    before = (
+        _("nothing before it is there") if seq == 1 else _("entries up to {seq} are as written").format(seq=seq - 1)
+    )
+    advice = _(
+        "Keep the file as it is and work on a copy; compare entry {seq} with what the portal has of it, "
         "and look for a failing disk (`dmesg`) or for who had the disk in his hands"
     )
+    return f"{before}. {advice.format(seq=seq)}"
 
 
 def _is_export(path: Path) -> bool:
@@ -108,7 +119,7 @@ def _is_export(path: Path) -> bool:
     except OSError:
         return False
     if begins.startswith(_TABLE):
-        raise LedgerUnusable(path, "it is a table for people, which cannot be checked", "export it as jsonl")
+        raise LedgerUnusable(path, _("it is a table for people, which cannot be checked"), _("export it as jsonl"))
     return begins.startswith(b"{")
 
 
@@ -150,7 +161,7 @@ class Asked:
 
 def ledger_export(path: Path, asked: Asked, *, as_json: bool) -> int:
     """Write entries to a file or to standard output, with a progress bar; say what the file holds."""
-    with LedgerInspection(path) as ledger, _bar("exporting") as progress:
+    with LedgerInspection(path) as ledger, _bar(_("exporting")) as progress:
         span = _span(ledger, asked)
         if asked.output == STDOUT:
             written = _to_stdout(ledger, asked.form, span, progress)
@@ -172,7 +183,8 @@ def _span(ledger: LedgerInspection, asked: Asked) -> tuple[int, int]:
     if asked.since is not None:
         first = ledger.first_since(int(asked.since.timestamp() * MICROSECONDS))
     if last > newest or first > last + 1:
-        raise LedgerUnusable(ledger.path, f"it has no entries {first} to {last}", f"its newest entry is {newest}")
+        lacking = _("it has no entries {first} to {last}").format(first=first, last=last)
+        raise LedgerUnusable(ledger.path, lacking, _("its newest entry is {newest}").format(newest=newest))
     return first, last
 
 
@@ -182,16 +194,21 @@ def _to_stdout(ledger: LedgerInspection, form: str, span: tuple[int, int], progr
         sys.stdout.buffer.flush()
     except OSError as exc:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left in the buffer has nowhere to go
-        raise ExportFailed(Path("standard output"), f"{exc.strerror}; look at the program that reads it") from exc
+        reason = _("{reason}; look at the program that reads it").format(reason=exc.strerror)
+        raise ExportFailed(Path(_("standard output")), reason) from exc
     return written
 
 
 def _summary(written: Written, output: str) -> str:
-    lost = f", {written.lost} are missing" if written.lost else ""
-    said = f"entries {written.first} to {written.last} are in {output}: {written.entries} of them{lost}"
+    said = _("entries {first} to {last} are in {output}: {entries} of them, {lost} are missing")
+    if not written.lost:
+        said = _("entries {first} to {last} are in {output}: {entries} of them")
+    counted = {"first": written.first, "last": written.last, "entries": written.entries, "lost": written.lost}
+    said = said.format(output=output, **counted)
     if written.broken is None:
         return said
-    return f"{said}\nthe chain breaks at entry {written.broken.seq}: {written.broken.reason}; it was exported as it is"
+    breaks = _("the chain breaks at entry {seq}: {reason}; it was exported as it is")
+    return f"{said}\n{breaks.format(seq=written.broken.seq, reason=written.broken.reason)}"
 
 
 @contextmanager
@@ -226,7 +243,7 @@ def _told(payload: Payload) -> tuple[str, str, str, str]:
             way = f" {payload.direction}" if payload.direction else ""
             return payload.card, payload.reader, f"{payload.outcome}{way}", payload.reason or ""
         case DoorChange():
-            return "door", payload.door, payload.state, payload.cause
+            return _("door"), payload.door, payload.state, payload.cause
         case Fact():
             return payload.subject, "", "", " ".join(f"{name}={value}" for name, value in payload.details.items())
 

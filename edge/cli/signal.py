@@ -11,6 +11,7 @@ from edge.local import FILE_NAME, AskSignal, ask
 from edge.settings import Settings
 from edge.signals.patterns import PATTERNS, Pattern, Sequence, Step
 from edge.signals.resting import PRIORITY
+from edge.words import _
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -38,7 +39,8 @@ def signal_show(settings: Settings, name: str, seconds: float, *, as_json: bool)
     if as_json:
         print_json(answer)
         return 0
-    print(f"{shown}, for {seconds:g} s or until somebody taps: {answer['says']}")
+    said = _("{pattern}, for {seconds:g} s or until somebody taps: {says}")
+    print(said.format(pattern=shown, seconds=seconds, says=_(answer["says"])))
     for line in timeline(PATTERNS[shown], is_rest=shown in PRIORITY):
         console().print("  ", line, sep="")
     return 0
@@ -50,15 +52,16 @@ def signal_list(*, as_json: bool) -> int:
         print_json([_plain(each) for each in Pattern])
         return 0
     out = console()
-    out.print(f"R red, G green, · dark, ♪ buzzer; a character is {COLUMN} ms, … goes on for ever")
+    legend = _("R red, G green, · dark, ♪ buzzer; a character is {ms} ms, … goes on for ever")
+    out.print(legend.format(ms=COLUMN))
     for each in Pattern:
         sequence = PATTERNS[each]
         out.print()
         out.print(each.value, style="bold", end="  ")
-        out.print(sequence.says)
+        out.print(_(sequence.says))
         for line in timeline(sequence, is_rest=each in {*PRIORITY, Pattern.READY}):
             out.print("  ", line, sep="")
-        out.print(f"  {sequence.words}", style="dim")
+        out.print(f"  {_(sequence.words)}", style="dim")
     return 0
 
 
