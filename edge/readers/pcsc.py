@@ -7,7 +7,7 @@ from smartcard import scard
 
 from edge.errors import ReaderGone
 from edge.readers import CardSeen, CardUnread, Sighting
-from edge.readers.watching import Watch
+from edge.readers.watching import Turn, Watch
 from protocol.cards import UID_LENGTHS, CardId, CardKind
 
 GET_UID: Final = [0xFF, 0xCA, 0x00, 0x00, 0x00]  # PC/SC part 3, 3.2.2.1.3: Get Data, P1=00
@@ -73,14 +73,15 @@ class PcscReader:
         if (context := self._context) is not None:
             scard.SCardCancel(context)
 
-    def _session(self, watch: Watch) -> None:
+    def _session(self, watch: Turn) -> None:
         outcome, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_SYSTEM)
         self._expect(outcome)
         self._context = context
         try:
             self._observe(watch, context, self._find(context))
         finally:
-            self._context = None
+            if self._context is context:  # a session left hanging may end long after
+                self._context = None
             scard.SCardReleaseContext(context)
 
     def _find(self, context: Any) -> str:
@@ -92,7 +93,7 @@ class PcscReader:
             raise ReaderGone(self.name, f"pcscd knows no reader called {self._wanted!r}")
         return self._wanted if self._wanted in fitting else str(fitting[0])
 
-    def _observe(self, watch: Watch, context: Any, reader: str) -> None:
+    def _observe(self, watch: Turn, context: Any, reader: str) -> None:
         known = scard.SCARD_STATE_UNAWARE
         while not watch.stopping:
             outcome, states = scard.SCardGetStatusChange(context, WAIT_MS, [(reader, known)])
@@ -115,8 +116,10 @@ class PcscReader:
         if has_left or (timed_out and not state & scard.SCARD_STATE_PRESENT):
             self._lying = None
 
-    def _tell(self, watch: Watch, sighting: Sighting) -> None:
+    def _tell(self, watch: Turn, sighting: Sighting) -> None:
         """Report it, unless it is the card that lay on the reader all the while pcscd was restarted."""
+        if watch.stopping:  # left hanging until now: the session that follows reads the card itself
+            return
         lay, self._lying = self._lying, sighting.card if isinstance(sighting, CardSeen) else None
         if self._lying is None or self._lying != lay:
             watch.report(sighting)

@@ -9,7 +9,7 @@ import serial
 from edge.errors import ReaderGone
 from edge.readers import CardSeen, CardUnread, Sighting
 from edge.readers.frames import Frame, LineHex, Noise, Presence
-from edge.readers.watching import Watch
+from edge.readers.watching import Turn, Watch
 
 FIELD_GAP: Final = 1.0
 """Seconds without a frame after which a card has left the field: readers repeat it several times a second."""
@@ -41,7 +41,7 @@ class SerialReader:
         """Close the port; takes as long as one silence at most."""
         self._watch.stop()
 
-    def _session(self, watch: Watch) -> None:
+    def _session(self, watch: Turn) -> None:
         try:
             with serial.Serial(self._device, self._baud, timeout=SILENCE, exclusive=True) as port:
                 port.reset_input_buffer()  # what came while nobody listened is no tap of now
@@ -49,7 +49,7 @@ class SerialReader:
         except (serial.SerialException, OSError) as exc:
             raise ReaderGone(self.name, _told(exc)) from exc
 
-    def _listen(self, watch: Watch, port: serial.Serial) -> None:
+    def _listen(self, watch: Turn, port: serial.Serial) -> None:
         frames = LineHex()
         while not watch.stopping:
             watch.alive()
@@ -59,7 +59,7 @@ class SerialReader:
             for found in frames.feed(received) if received else frames.idle():
                 self._report(watch, found, time.monotonic())
 
-    def _report(self, watch: Watch, found: Frame | Noise, now: float) -> None:
+    def _report(self, watch: Turn, found: Frame | Noise, now: float) -> None:
         match found:
             case Frame(card=card):
                 if self._presence.begins(card, now):
