@@ -39,6 +39,10 @@ def _obey(asked: argparse.Namespace) -> int:
         from edge.cli.signal import signal_list
 
         return signal_list(as_json=asked.json)
+    if asked.command == "completion":
+        from edge.cli.completion import completion
+
+        return completion(asked.shell)
     if asked.command == "door":
         from edge.cli.door import door
 

@@ -49,7 +49,16 @@ def parser() -> argparse.ArgumentParser:
     _signal_commands(_command(commands, "signal", _("lights and buzzer")), shared)
     _door_commands(_command(commands, "door", _("open, try and lock doors")), shared)
     _ledger_commands(_command(commands, "ledger", _("read the ledger; the daemon may run meanwhile")), shared)
+    _completion_command(_command(commands, "completion", _("write what a shell needs to complete these commands")))
     return top
+
+
+def _completion_command(completion: argparse.ArgumentParser) -> None:
+    completion.set_defaults(json=False)
+    completion.add_argument(
+        "shell", choices=("bash", "zsh"), help=_("which; put it where the shell looks for such files")
+    )
+    completion.epilog = _("for all users: grindvakt completion bash > /etc/bash_completion.d/grindvakt")
 
 
 def _command(commands: _Commands, name: str, words: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
