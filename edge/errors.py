@@ -165,6 +165,14 @@ class TablesUnusable(TerminalError):
         )
 
 
+class NamesUnreadable(TerminalError):
+    """Names and numbers of people cannot be opened here: the key is not there or another one, or they are damaged."""
+
+    def __init__(self, reason: str, advice: str) -> None:
+        self.reason = reason
+        super().__init__(_("the names cannot be read: {reason}; {advice}").format(reason=reason, advice=advice))
+
+
 # --- the terminal's parts and surroundings --------------------------------------------------------------------------
 
 
@@ -185,6 +193,14 @@ class ReaderGone(ReaderFault):
         )
 
 
+class CardFault(ReaderFault):
+    """A card could not be read, though its reader works; `why` is a phrase for log and portal."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(why)
+
+
 class VirtualReaderFault(ReaderFault):
     """The virtual reader of the demonstration and the tests cannot be run or reached."""
 
@@ -193,6 +209,19 @@ class VirtualReaderFault(ReaderFault):
         super().__init__(
             _("the virtual reader does not work: {reason}; run deploy/setup for pcscd and vsmartcard-vpcd").format(
                 reason=reason
+            )
+        )
+
+
+class SimulatedCardUnusable(ReaderFault):
+    """A folder does not hold a simulated PIV card, or one that nobody can use."""
+
+    def __init__(self, folder: Path, reason: str) -> None:
+        self.folder = folder
+        self.reason = reason
+        super().__init__(
+            _("no card can be taken from {folder}: {reason}; make one with `python -m edge.piv issue`").format(
+                folder=folder, reason=reason
             )
         )
 

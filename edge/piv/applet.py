@@ -18,6 +18,7 @@ from edge.piv.issuer import YEARS, Algorithm, Holder, Issuer, Key, Valid, chuid,
 RID: Final = bytes.fromhex("A000000308")
 PIX: Final = bytes.fromhex("00001000")
 CARD_AUTHENTICATION_KEY: Final = 0x9E
+LONGEST_AID: Final = 16
 LONGEST_CHAIN: Final = 4096
 """Bytes of a chained command that are kept."""
 
@@ -58,6 +59,13 @@ class Manners:
     chained_select: bool = False
     lazy_lengths: bool = False
     compressed: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for what no card does."""
+        if not 1 <= self.at_once <= EXTENDED_MOST:
+            raise ValueError(f"{self.at_once} bytes at once, expected 1 to {EXTENDED_MOST}")
+        if len(RID + PIX + self.version) > LONGEST_AID:
+            raise ValueError(f"a version of {len(self.version)} bytes, expected 2")
 
 
 PLAIN_MANNERS: Final = Manners()

@@ -80,7 +80,7 @@ class Issuer:
     """A certificate authority that issues cards; the standard calls it so too."""
 
     def __init__(self, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
-        self._key = key
+        self.key = key
         self.certificate = certificate
 
     @classmethod
@@ -88,7 +88,7 @@ class Issuer:
         """A new one: a root, or vouched for by the one above it."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = _named(name)
-        signer, signing = (above.certificate.subject, above._key) if above else (subject, key)
+        signer, signing = (above.certificate.subject, above.key) if above else (subject, key)
         builder = _begun(subject, signer, key.public_key(), valid)
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         builder = builder.add_extension(_usage(signs_certificates=True), critical=True)
@@ -104,8 +104,8 @@ class Issuer:
     def certify(self, key: PublicKey, holder: Holder, valid: Valid = YEARS) -> bytes:
         """The card-authentication certificate for a key, DER (SP 800-73-5 part 1, 3.1.3; FPKI profile, worksheet 8)."""
         builder = certificate_of(holder, self.certificate.subject, key, valid)
-        builder = builder.add_extension(_authority(self._key.public_key()), critical=False)
-        return _der(builder.sign(self._key, hashes.SHA256()))
+        builder = builder.add_extension(_authority(self.key.public_key()), critical=False)
+        return _der(builder.sign(self.key, hashes.SHA256()))
 
     def sign(self, content: bytes) -> bytes:
         """The issuer's signature in a CHUID: CMS, detached, with its certificate.
@@ -113,7 +113,7 @@ class Issuer:
         The content type is id-data, where the standard wants id-PIV-CHUIDSecurityObject: no library here writes that.
         """
         signing = pkcs7.PKCS7SignatureBuilder().set_data(content)
-        signing = signing.add_signer(self.certificate, self._key, hashes.SHA256())
+        signing = signing.add_signer(self.certificate, self.key, hashes.SHA256())
         return signing.sign(
             serialization.Encoding.DER, [pkcs7.PKCS7Options.DetachedSignature, pkcs7.PKCS7Options.Binary]
         )

@@ -12,11 +12,17 @@ from pathlib import Path
 import pytest
 
 from edge.errors import VirtualReaderFault
-from edge.readers.virtual_card import ATR, Pulled, VirtualCard, obey
+from edge.piv.applet import PivCard
+from edge.piv.issuer import Issuer
+from edge.piv.kept import Kept, keep
+from edge.readers.virtual_card import ATR, ATR_PIV, Held, Pulled, VirtualCard, obey, random_uid
 from edge.readers.virtual_reader import VirtualReader, reader_name
 from tests.support.pcscd import free_port_pairs
 
 GET_UID = bytes.fromhex("FFCA000000")
+SELECT = bytes.fromhex("00A40400 09 A00000030800001000 00")
+GET_CHUID = bytes.fromhex("00CB3FFF 05 5C03 5FC102 00")
+PIV = PivCard.issued(bytes(range(16)), Issuer.created("ID06"))
 READ = """
 import sys
 from edge.readers import CardSeen
@@ -71,9 +77,11 @@ def card(vpcd: Vpcd) -> Iterator[VirtualCard]:
 
 
 def test_the_answer_to_reset_is_one_that_pcsc_knows() -> None:
-    """PC/SC part 3: a 20-byte ATR of a storage card; all bytes after the first add up to nothing."""
+    """PC/SC part 3: a 20-byte ATR of a storage card, or one of ISO/IEC 14443-4; all but the first byte cancel out."""
     assert len(ATR) == 20
-    assert reduce(xor, ATR[1:]) == 0
+    assert len(ATR_PIV) == 5 + (ATR_PIV[1] & 0x0F)
+    for each in (ATR, ATR_PIV):
+        assert reduce(xor, each[1:]) == 0
 
 
 def test_a_card_answers_control_bytes_and_commands(vpcd: Vpcd, card: VirtualCard) -> None:
@@ -118,6 +126,61 @@ def test_a_card_pulled_after_its_atr_answers_the_reset_and_no_more(vpcd: Vpcd, c
     vpcd.send(b"\x04")
     assert vpcd.receive() == ATR
     assert vpcd.read(1) == b""
+
+
+def test_a_piv_card_answers_as_its_applet_does_and_forgets_at_a_reset(vpcd: Vpcd, card: VirtualCard) -> None:
+    card.hold(Held(b"\x04\xa1\xb2\xc3", PIV))
+    vpcd.accept()
+    vpcd.send(b"\x04")
+    assert vpcd.receive() == ATR_PIV
+    for control in (b"\x01", b"\x02"):
+        vpcd.send(control)
+        vpcd.send(GET_CHUID)
+        assert vpcd.receive() == bytes.fromhex("6D00")
+        vpcd.send(SELECT)
+        assert vpcd.receive()[-2:] == bytes.fromhex("9000")
+        vpcd.send(GET_CHUID)
+        assert vpcd.receive()[-2:] == bytes.fromhex("6100")
+    vpcd.send(GET_UID)
+    assert vpcd.receive() == bytes.fromhex("04A1B2C39000")
+
+
+@pytest.mark.parametrize("after", [0, 1, 2])
+@pytest.mark.parametrize("pulled", [Pulled.BEFORE_ANSWER, Pulled.MID_ANSWER])
+def test_a_card_may_be_pulled_at_any_command(vpcd: Vpcd, card: VirtualCard, after: int, pulled: Pulled) -> None:
+    card.hold(Held(b"\x04\xa1\xb2\xc3", PIV, pulled=pulled, after=after))
+    vpcd.accept()
+    vpcd.send(b"\x01")
+    for command in (SELECT, GET_CHUID, GET_UID)[:after]:
+        vpcd.send(command)
+        assert vpcd.receive()[-2:] != b""
+    vpcd.send((SELECT, GET_CHUID, GET_UID)[after])
+    heard = vpcd.read(1000)
+    assert (heard == b"") is (pulled is Pulled.BEFORE_ANSWER)
+    assert len(heard) < 2 + int.from_bytes(heard[:2], "big") or not heard
+
+
+def test_a_chip_may_make_up_its_serial() -> None:
+    assert {(serial[0], len(serial)) for serial in (random_uid(), random_uid())} == {(0x08, 4)}
+    assert random_uid() != random_uid()
+
+
+@pytest.mark.parametrize("uid", [b"\x04\xa1\xb2\xc3", None])
+def test_a_line_holds_a_card_that_is_kept_in_a_folder(
+    vpcd: Vpcd, card: VirtualCard, tmp_path: Path, uid: bytes | None
+) -> None:
+    keep(Kept(PIV, uid), tmp_path / "a card")
+    obey(card, f"insert piv {tmp_path / 'a card'}\n", pytest.fail)
+    vpcd.accept()
+    vpcd.send(GET_UID)
+    told = vpcd.receive()[:-2]
+    assert told == uid if uid else told[0] == 0x08
+
+
+def test_a_line_that_names_no_kept_card_is_answered(tmp_path: Path) -> None:
+    complaints: list[str] = []
+    obey(VirtualCard(1), f"insert piv {tmp_path}", complaints.append)
+    assert "python -m edge.piv issue" in complaints[0]
 
 
 @pytest.mark.parametrize("line", ["insert", "insert XY", "insert 04A1B2C3", "dance"])
