@@ -4,11 +4,11 @@ import secrets
 from dataclasses import dataclass
 from typing import Final, assert_never
 
+from edge.readers import CardSeen
 from edge.signals.patterns import Pattern
-from protocol.cards import CardId
 from protocol.clock import ClockReading
 from protocol.decision import Denied, Direction, Enrolment, Facts, Granted, Reason, Verdict
-from protocol.entries import SALT_BYTES, VERSION, Outcome, Source, Tap
+from protocol.entries import MOST_ALSO, SALT_BYTES, VERSION, Outcome, Source, Tap
 
 SHOWN_FOR: Final = {
     Reason.UNBOUND: Pattern.UNBOUND,
@@ -80,15 +80,14 @@ def pattern_of(verdict: Verdict, enrolment: Enrolment | None, online: bool) -> P
 class Occasion:
     """Everything that a tap's entry tells beside the verdict."""
 
-    card: CardId
-    reader: str
+    seen: CardSeen
     facts: Facts
     at: ClockReading
     tables: dict[str, int]
 
     def entry(self, verdict: Verdict, registered_at: int) -> Tap:
         """The tap as it is written down; `registered_at` is read just before."""
-        binding, enrolment = self.facts.binding, self.facts.enrolment
+        seen, binding, enrolment = self.seen, self.facts.binding, self.facts.enrolment
         return Tap(
             version=VERSION,
             occurred_at=self.at.utc,
@@ -96,10 +95,10 @@ class Occasion:
             boot_id=self.at.boot_id,
             monotonic=self.at.monotonic,
             registered_at=registered_at,
-            card=str(self.card),
+            card=str(seen.card),
             person=None if enrolment is None else enrolment.person,
             company=None if enrolment is None else enrolment.company,
-            reader=self.reader,
+            reader=seen.reader,
             direction=verdict.direction,
             outcome=outcome_of(verdict),
             reason=reason_of(verdict),
@@ -107,4 +106,6 @@ class Occasion:
             tables=self.tables,
             source=Source.CARD,
             salt=secrets.token_bytes(SALT_BYTES),
+            also=tuple(str(card) for card in seen.lasting if card != seen.card)[:MOST_ALSO],
+            proof=seen.credential.proof,
         )

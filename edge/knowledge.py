@@ -1,7 +1,8 @@
 """Gathers what is known here when a card is held against a reader: tables, movements, and where the reader stands."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import structlog
 
@@ -10,6 +11,7 @@ from edge.events import Event
 from edge.movements import Movements
 from edge.readers import CardSeen
 from edge.tables.tables import Tables
+from protocol.cards import CardId
 from protocol.clock import ClockReading
 from protocol.decision import Binding, Enrolment, Facts, ReaderDirection
 from protocol.entries import Tap
@@ -17,6 +19,8 @@ from protocol.passes import Direction, Movement, is_recent, longest_age, newer
 from protocol.tables import presence_key
 
 _log = structlog.get_logger()
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,10 @@ class Knowledge:
     readers: Mapping[str, Mounting]
 
     def of(self, seen: CardSeen, now: ClockReading) -> Facts:
-        """What is known of the card and of whoever holds it; tables that cannot be read know nothing."""
+        """What is known of the card, under any of its identities, and of whoever holds it.
+
+        Tables that cannot be read know nothing.
+        """
         mounting = self.readers[seen.reader]
         try:
             return self._of(seen, mounting, now)
@@ -54,8 +61,9 @@ class Knowledge:
         self.movements.note(tap)
 
     def _of(self, seen: CardSeen, mounting: Mounting, now: ClockReading) -> Facts:
-        tables = self.tables
-        enrolment, blocked, binding = tables.enrolment(seen.card), tables.blocked(seen.card), tables.binding
+        tables, binding = self.tables, self.tables.binding
+        enrolment = _first(tables.enrolment, seen.lasting)
+        blocked = _first(tables.blocked, seen.lasting)
         if binding is None:
             return Facts(None, mounting.direction, enrolment, blocked, None)
         key, may_come_in = _key(seen, enrolment), mounting.direction is not ReaderDirection.OUT
@@ -68,6 +76,8 @@ class Knowledge:
             mounting.doors,
             0 if binding.occupancy_limit is None or not may_come_in else self._inside(binding, now),
             0 if binding.doors_expire_after_offline is None else tables.unheard_for(now),
+            seen.credential,
+            seen.card.is_random,
         )
 
     def _inside(self, binding: Binding, now: ClockReading) -> int:
@@ -81,6 +91,11 @@ class Knowledge:
         here = ((key, own) for key, own in self.movements.came_in(binding.project) if key not in told)
         inside = sum(is_in(newer(self.movements.of(binding.project, key), last, now)) for key, last in told.items())
         return inside + sum(is_in(newer(own, self.tables.presence(key), now)) for key, own in here)
+
+
+def _first(look_up: Callable[[CardId], Row | None], cards: Iterable[CardId]) -> Row | None:
+    """What is known of the first identity of a card of which anything is."""
+    return next((row for row in map(look_up, cards) if row is not None), None)
 
 
 def _key(seen: CardSeen, enrolment: Enrolment | None) -> bytes:

@@ -79,6 +79,11 @@ class Sightings:
                 assert_never(sighting)
         self.rest()
 
+    @property
+    def tampered(self) -> frozenset[str]:
+        """The readers that somebody opened or took off their wall, as far as they can tell."""
+        return frozenset(self._tampered)
+
     def tables_changed(self) -> None:
         """Show what holds now, whichever thread brought the change."""
         self._loop.call_soon_threadsafe(self._look_again)

@@ -45,7 +45,7 @@ class Terminal:
         if repeated is not None:
             return self._repeat(repeated, seen)
         facts = self.knowledge.of(seen, now)
-        occasion = Occasion(seen.card, seen.reader, facts, now, self.knowledge.versions)
+        occasion = Occasion(seen, facts, now, self.knowledge.versions)
 
         verdict = decide(facts, now)  # 1. decide
         entry = occasion.entry(verdict, self.clock.read().utc)

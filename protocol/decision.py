@@ -1,13 +1,13 @@
 """The rule that answers a tap: a pure function that terminal, portal and phone all call.
 
-Order, first denial wins: unbound, project ended, blocked, not enrolled, no right, out of hours or clock untrusted,
-anti-passback, occupancy limit. An OUT at a bound terminal is never denied: nobody is trapped and no pass stays open;
-what would have denied it stands on the entry as a remark (DESIGN 6).
+Order, first denial wins: unbound, project ended, blocked, the card itself (random, expired, copied, mismatched, foreign
+or unproved), not enrolled, no right, out of hours or clock untrusted, anti-passback, occupancy limit. An OUT at a bound
+terminal is never denied: nobody is trapped, and what would have denied it stands on the entry as a remark (DESIGN 6).
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
@@ -178,6 +178,8 @@ class Denied:
 
 Verdict = Granted | Denied
 
+_REFUTED: Final = {proof: Reason(f"card_{proof}") for proof in (Proof.COPIED, Proof.MISMATCHED, Proof.FOREIGN)}
+
 
 @dataclass(frozen=True, slots=True)
 class _Reach:
@@ -202,7 +204,7 @@ def decide(facts: Facts, now: ClockReading) -> Verdict:
     doors = binding.doors if at_doors is None else tuple(door for door in binding.doors if door in at_doors)
     reach = _reach(binding, facts.enrolment, doors, now)
     passed_back = _is_passed_back(binding, direction, last, now)
-    objection = _first_objection(binding, facts, reach, passed_back)
+    objection = _first_objection(binding, facts, _objection_to_card(binding, facts, now), reach, passed_back)
     if objection is None and direction is Direction.IN and _is_full(binding, facts.inside, last):
         objection = Reason.OCCUPANCY_LIMIT
     remark = objection or reach.remark or (Reason.ANTI_PASSBACK if passed_back else None)
@@ -216,18 +218,32 @@ def decide(facts: Facts, now: ClockReading) -> Verdict:
     return Granted(direction, reach.doors, remark, long_access)
 
 
-def _first_objection(binding: Binding, facts: Facts, reach: _Reach, passed_back: bool) -> Reason | None:
+def _first_objection(
+    binding: Binding, facts: Facts, to_card: Reason | None, reach: _Reach, passed_back: bool
+) -> Reason | None:
     if binding.ended:
         return Reason.PROJECT_ENDED
     if facts.blocked is not None:
         return Reason.BLOCKED
+    if to_card is not None:
+        return to_card
     if binding.mode is Mode.CLOSED and facts.enrolment is None:
         return Reason.NOT_ENROLLED
-    if reach.objection is not None:
-        return reach.objection
-    if passed_back and binding.anti_passback is not AntiPassback.SOFT:
+    if reach.objection is None and passed_back and binding.anti_passback is not AntiPassback.SOFT:
         return Reason.ANTI_PASSBACK
-    return None
+    return reach.objection
+
+
+def _objection_to_card(binding: Binding, facts: Facts, now: ClockReading) -> Reason | None:
+    """What is wrong with the card itself, whoever holds it; its proof is judged only where the project asks for it."""
+    credential, policy = facts.credential, binding.card_authentication
+    if facts.is_random:
+        return Reason.CARD_RANDOM
+    if credential.is_out_of_date(now):
+        return Reason.CARD_EXPIRED
+    if policy is CardAuthentication.OFF or credential.proof is Proof.GENUINE:
+        return None
+    return _REFUTED.get(credential.proof, Reason.CARD_UNPROVED if policy is CardAuthentication.REQUIRE else None)
 
 
 def _direction(reader: ReaderDirection, last: Movement | None) -> Direction:

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from protocol.cards import CardId
 from protocol.decision import PLAIN, Credential
+from protocol.entries import MOST_ALSO
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,12 @@ class CardSeen:
     credential: Credential = PLAIN
     raw: bytes = field(default=b"", compare=False, repr=False)
     took: int = field(default=0, compare=False)
+
+    @property
+    def lasting(self) -> tuple[CardId, ...]:
+        """Its identities that are the same at the next touch, each once, its own first; as many as an entry tells."""
+        cards = dict.fromkeys(card for card in (self.card, *self.also) if not card.is_random)
+        return tuple(cards)[: 1 + MOST_ALSO]
 
 
 @dataclass(frozen=True, slots=True)

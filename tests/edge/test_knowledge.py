@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from edge.readers import CardSeen
 from protocol.cards import CardId
 from protocol.clock import ClockQuality
-from protocol.decision import Denied, Facts, Granted, Reason
+from protocol.decision import BlockReason, Credential, Denied, Facts, Granted, Proof, Reason
 from protocol.passes import LONGEST_PASS, Direction, still_counting
 from protocol.tables import presence_key
 from tests.support.gate import ANNA, BORIS, NOON, PROJECT, Gate, gate
@@ -30,14 +30,58 @@ def site(tmp_path: Path) -> Iterator[Gate]:
         yield opened
 
 
-def known(site: Gate, card: CardId = ANNA, reader: str = "both") -> Facts:
-    return site.terminal.knowledge.of(CardSeen(card, reader), site.clock.read())
+def known(site: Gate, card: CardId = ANNA, reader: str = "both", also: tuple[CardId, ...] = ()) -> Facts:
+    return site.terminal.knowledge.of(CardSeen(card, reader, also), site.clock.read())
+
+
+def enrolled(facts: Facts) -> str | None:
+    """Whose card it is."""
+    return None if facts.enrolment is None else facts.enrolment.person
 
 
 def way(site: Gate, card: CardId = ANNA) -> Direction | None:
     """Which way the movement goes that counts for somebody."""
     movement = known(site, card).movement
     return None if movement is None else movement.direction
+
+
+# --- cards with several identities ------------------------------------------------------------------------------------
+
+PIV = CardId.parse("piv:00112233445566778899AABBCCDDEEFF")
+OLD = CardId.parse("em:0102030405")
+
+
+@pytest.mark.feature("F05", "F06")
+def test_a_card_is_known_by_the_first_of_its_identities_that_is_enrolled(site: Gate) -> None:
+    """The roster may know only the number that an older reader read."""
+    site.cloud.enrol(OLD, "carl")
+    assert enrolled(known(site, PIV, also=(BORIS, ANNA, OLD))) == "anna"
+    assert enrolled(known(site, PIV, also=(OLD, ANNA))) == "carl"
+    assert enrolled(known(site, PIV, also=(BORIS,))) is None
+
+
+@pytest.mark.feature("F13")
+def test_a_card_is_blocked_when_any_of_its_identities_is(site: Gate) -> None:
+    site.cloud.block(OLD, BlockReason.TERMINATED)
+    assert known(site, ANNA, also=(PIV,)).blocked is None
+    assert known(site, ANNA, also=(PIV, OLD)).blocked is BlockReason.TERMINATED
+    assert known(site, OLD, also=(ANNA,)).blocked is BlockReason.TERMINATED
+
+
+def test_nothing_is_looked_up_under_a_number_that_is_another_one_at_each_touch(site: Gate) -> None:
+    wandering = CardId.parse("uid:08A1B2C3")
+    site.cloud.enrol(wandering, "nobody")
+    site.cloud.block(wandering)
+    facts = known(site, wandering)
+    assert (facts.is_random, facts.enrolment, facts.blocked) == (True, None, None)
+    facts = known(site, ANNA, also=(wandering,))
+    assert (facts.is_random, enrolled(facts), facts.blocked) == (False, "anna", None)
+
+
+def test_what_a_card_says_of_itself_reaches_the_decision(site: Gate) -> None:
+    told = Credential(Proof.GENUINE, 1, 2)
+    seen = CardSeen(ANNA, "both", credential=told)
+    assert site.terminal.knowledge.of(seen, site.clock.read()).credential == told
 
 
 # --- presence ---------------------------------------------------------------------------------------------------------

@@ -8,10 +8,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
 from structlog.testing import capture_logs
 
 from edge.answers import Answer
-from edge.readers import CardSeen, CardUnread, ReaderBack, ReaderLost
+from edge.readers import CardSeen, CardUnread, ReaderBack, ReaderLost, ReaderTampered
 from edge.sightings import Sightings
 from edge.signals.patterns import Pattern
 from edge.signals.resting import Resting
@@ -83,6 +84,34 @@ def test_a_lost_reader_is_shown_until_it_is_back_and_the_cloud_is_told_both_time
         assert watching(tmp_path, watch) == [Pattern.READER_FAULT] * 3 + [Pattern.READY]
     events = [line["event"] for line in lines if line["event"].startswith("reader.")]
     assert events == ["reader.lost", "reader.lost", "reader.returned", "reader.returned"]
+
+
+@pytest.mark.feature("F11")
+def test_an_opened_reader_is_shown_until_all_are_whole_again_and_the_cloud_is_told(tmp_path: Path) -> None:
+    """Taps go on: who opened it may be the installer, and nobody is shut out for it."""
+
+    def watch(site: Gate, sightings: Sightings) -> list[Pattern]:
+        site.cloud.bind()
+        shown = []
+        for sighting in (
+            ReaderTampered("in", on=True),
+            ReaderTampered("out", on=True),
+            ReaderTampered("in", on=False),
+            ReaderTampered("out", on=False),
+        ):
+            sightings.take(sighting)
+            shown.append(site.terminal.signals.shown)
+        assert site.link.woken == 4
+        sightings.take(ReaderTampered("in", on=True))
+        assert sightings.tampered == {"in"}
+        sightings.take(CardSeen(ANNA, "in"))
+        assert [tap.outcome for tap in site.taps] == ["granted"]
+        return shown
+
+    with capture_logs() as lines:
+        assert watching(tmp_path, watch) == [Pattern.READER_TAMPER] * 3 + [Pattern.READY]
+    told = [(line["reader"], line["on"]) for line in lines if line["event"] == "reader.tampered"]
+    assert told == [("in", True), ("out", True), ("in", False), ("out", False), ("in", True)]
 
 
 def test_an_unread_card_is_asked_to_hold_still_and_leaves_no_entry(tmp_path: Path) -> None:

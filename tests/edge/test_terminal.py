@@ -15,10 +15,23 @@ from edge.answers import Answer, pattern_of
 from edge.errors import PinFailed
 from edge.readers import CardSeen
 from edge.signals.patterns import PATTERNS, Pattern
-from protocol.decision import Denied, Direction, Enrolment, Granted, Mode, Reason
-from protocol.entries import Outcome, decode_payload
+from protocol.cards import CardId
+from protocol.decision import (
+    CardAuthentication,
+    Credential,
+    Denied,
+    Direction,
+    Enrolment,
+    Granted,
+    Mode,
+    Proof,
+    Reason,
+)
+from protocol.entries import MOST_ALSO, Outcome, decode_payload
 from protocol.rights import Hours, Right
 from tests.support.gate import ANNA, BORIS, NOON, Gate, gate
+
+PIV = CardId.parse("piv:00112233445566778899AABBCCDDEEFF")
 
 
 @pytest.fixture
@@ -75,6 +88,44 @@ def test_a_tap_is_written_down_completely(bound: Gate) -> None:
     assert tap.occurred_at == NOON + 10_000_000
     assert tap.registered_at >= tap.occurred_at
     assert len(tap.salt) == 16
+
+
+@pytest.mark.feature("F05")
+def test_a_tap_tells_under_which_other_identities_the_card_was_read_and_what_it_proved(bound: Gate) -> None:
+    """So that the cloud learns which numbers are one card; none that is another one at the next touch (DESIGN 4)."""
+    serial, wandering = CardId.parse("uid:04000000000007"), CardId.parse("uid:08112233")
+    bound.tap(PIV, "in", (serial, wandering, PIV, serial), Credential(Proof.GENUINE))
+    bound.tap(wandering, "in", (serial,))
+    bound.tap(ANNA, "in", tuple(CardId.parse(f"uid:0400000000000{number}") for number in range(9)))
+    assert [(tap.card, tap.also, tap.proof) for tap in bound.taps[:2]] == [
+        (str(PIV), (str(serial),), Proof.GENUINE),
+        (str(wandering), (str(serial),), Proof.NOT_ASKED),
+    ]
+    assert len(bound.taps[2].also) == MOST_ALSO
+
+
+@pytest.mark.feature("F05")
+def test_a_copied_card_is_refused_where_proofs_are_asked_for_and_let_out(bound: Gate) -> None:
+    bound.cloud.bind(card_authentication=CardAuthentication.PREFER)
+    copied = Credential(Proof.COPIED)
+    assert bound.tap(PIV, "in", (), copied).shown is Pattern.CARD_COPIED
+    assert "lock-gate" not in bound.lit()
+    assert bound.tap(PIV, "out", (), copied).verdict == Granted(Direction.OUT, ("gate",), Reason.CARD_COPIED)
+    assert [(tap.outcome, tap.reason) for tap in bound.taps] == [
+        (Outcome.DENIED, Reason.CARD_COPIED),
+        (Outcome.GRANTED, Reason.CARD_COPIED),
+    ]
+
+
+@pytest.mark.feature("F06")
+def test_a_number_that_is_another_one_at_each_touch_is_refused_and_let_out(bound: Gate) -> None:
+    """A phone in the pocket must not become a person on the site."""
+    phone = CardId.parse("uid:08112233")
+    bound.cloud.enrol(phone, "nobody")
+    assert bound.tap(phone, "in").verdict == Denied(Reason.CARD_RANDOM, Direction.IN)
+    assert bound.tap(phone, "both").verdict == Denied(Reason.CARD_RANDOM, Direction.IN)
+    assert bound.tap(phone, "out").verdict == Granted(Direction.OUT, ("gate",), Reason.CARD_RANDOM)
+    assert [tap.person for tap in bound.taps] == [None] * 3
 
 
 def test_a_toggle_reader_lets_in_and_then_out(bound: Gate) -> None:

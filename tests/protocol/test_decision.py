@@ -14,7 +14,9 @@ from protocol.decision import (
     AntiPassback,
     Binding,
     BlockReason,
+    CardAuthentication,
     ClockPolicy,
+    Credential,
     Denied,
     Direction,
     Enrolment,
@@ -22,6 +24,7 @@ from protocol.decision import (
     Granted,
     Mode,
     Movement,
+    Proof,
     ReaderDirection,
     Reason,
     decide,
@@ -76,6 +79,9 @@ INSIDE: Final = moved(Direction.IN, HOUR)
 GONE: Final = moved(Direction.OUT, HOUR)
 COMES_IN: Final = replace(BOUND, reader=ReaderDirection.IN)
 GOES_OUT: Final = replace(BOUND, reader=ReaderDirection.OUT)
+OFF: Final[dict[str, Any]] = {"card_authentication": CardAuthentication.OFF}
+PREFER: Final[dict[str, Any]] = {"card_authentication": CardAuthentication.PREFER}
+REQUIRE: Final[dict[str, Any]] = {"card_authentication": CardAuthentication.REQUIRE}
 
 
 # --- the order --------------------------------------------------------------------------------------------------------
@@ -83,6 +89,12 @@ GOES_OUT: Final = replace(BOUND, reader=ReaderDirection.OUT)
 OBJECTIONS: Final[list[tuple[Reason, dict[str, Any], dict[str, Any]]]] = [
     (Reason.PROJECT_ENDED, {"ended": True}, {}),
     (Reason.BLOCKED, {}, {"blocked": BlockReason.LOST}),
+    (Reason.CARD_RANDOM, {}, {"is_random": True}),
+    (Reason.CARD_EXPIRED, {}, {"credential": Credential(valid_until=SEVEN)}),
+    (Reason.CARD_COPIED, PREFER, {"credential": Credential(Proof.COPIED)}),
+    (Reason.CARD_MISMATCHED, PREFER, {"credential": Credential(Proof.MISMATCHED)}),
+    (Reason.CARD_FOREIGN, PREFER, {"credential": Credential(Proof.FOREIGN)}),
+    (Reason.CARD_UNPROVED, REQUIRE, {"credential": Credential(Proof.NO_KEY)}),
     (Reason.NOT_ENROLLED, {"mode": Mode.CLOSED}, {"enrolment": None}),
     (Reason.NO_RIGHT, {}, {"enrolment": who("elsewhere")}),
     (Reason.OUT_OF_HOURS, {}, {"enrolment": who("night")}),
@@ -91,7 +103,7 @@ OBJECTIONS: Final[list[tuple[Reason, dict[str, Any], dict[str, Any]]]] = [
 ]
 
 
-@pytest.mark.feature("F14", "F15")
+@pytest.mark.feature("F05", "F14", "F15")
 @pytest.mark.parametrize(("reason", "policy", "known"), OBJECTIONS, ids=[reason for reason, _, _ in OBJECTIONS])
 def test_each_reason_denies_an_in_and_only_remarks_on_an_out(
     reason: Reason, policy: dict[str, Any], known: dict[str, Any]
@@ -130,6 +142,51 @@ def test_an_unbound_terminal_admits_nobody_either_way() -> None:
 def test_an_open_project_admits_a_card_without_a_person_to_all_doors() -> None:
     """The binding's rights are those of enrolled people; who must be kept out needs closed mode."""
     assert decide(replace(COMES_IN, enrolment=None), NOW) == Granted(Direction.IN, DOORS)
+
+
+# --- the card itself --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.feature("F05")
+@pytest.mark.parametrize(
+    ("proof", "preferred", "required"),
+    [
+        (Proof.GENUINE, None, None),
+        (Proof.NOT_ASKED, None, Reason.CARD_UNPROVED),
+        (Proof.NO_KEY, None, Reason.CARD_UNPROVED),
+        (Proof.COPIED, Reason.CARD_COPIED, Reason.CARD_COPIED),
+        (Proof.MISMATCHED, Reason.CARD_MISMATCHED, Reason.CARD_MISMATCHED),
+        (Proof.FOREIGN, Reason.CARD_FOREIGN, Reason.CARD_FOREIGN),
+    ],
+)
+def test_a_proof_counts_where_the_project_asks_for_it(
+    proof: Proof, preferred: Reason | None, required: Reason | None
+) -> None:
+    """`prefer` refuses who was caught; `require` refuses who cannot prove anything, too."""
+    facts = replace(COMES_IN, credential=Credential(proof))
+    for policy, refused in ((OFF, None), (PREFER, preferred), (REQUIRE, required)):
+        expected = Granted(Direction.IN, DOORS) if refused is None else Denied(refused, Direction.IN)
+        assert decide(replace(facts, binding=binding(**policy)), NOW) == expected
+
+
+@pytest.mark.feature("F05")
+@pytest.mark.parametrize(
+    ("credential", "is_refused"),
+    [
+        (Credential(valid_until=SEVEN + 1), False),
+        (Credential(valid_until=SEVEN), True),
+        (Credential(valid_from=SEVEN), False),
+        (Credential(valid_from=SEVEN + 1), True),
+        (Credential(Proof.GENUINE, SEVEN - HOUR, SEVEN + HOUR), False),
+        (Credential(Proof.GENUINE, SEVEN - HOUR, SEVEN - MINUTE), True),
+    ],
+)
+def test_a_card_is_refused_outside_its_dates_whatever_is_asked_of_it(credential: Credential, is_refused: bool) -> None:
+    for policy in (OFF, PREFER):
+        facts = replace(COMES_IN, binding=binding(**policy), credential=credential)
+        refused: Granted | Denied = Denied(Reason.CARD_EXPIRED, Direction.IN)
+        assert decide(facts, NOW) == (refused if is_refused else Granted(Direction.IN, DOORS))
+        assert decide(facts, UNSURE) == Granted(Direction.IN, DOORS), "a wrong clock must not shut everybody out"
 
 
 # --- doors ------------------------------------------------------------------------------------------------------------
@@ -385,6 +442,7 @@ bindings = st.builds(
     occupancy_limit=st.none() | st.integers(0, 3),
     doors_expire_after_offline=st.none() | st.sampled_from([0, 60]),
     clock_untrusted=st.sampled_from(ClockPolicy),
+    card_authentication=st.sampled_from(CardAuthentication),
 )
 enrolments = st.builds(
     Enrolment,
@@ -411,6 +469,8 @@ any_facts = st.builds(
     st.none() | some_doors,
     st.integers(0, 4),
     st.none() | st.sampled_from([0, 59 * MINUTE, 60 * MINUTE, 2**80]),
+    st.builds(Credential, st.sampled_from(Proof), st.none() | any_time, st.none() | any_time),
+    st.booleans(),
 )
 
 
@@ -446,6 +506,9 @@ def test_every_denial_is_the_first_that_holds(known: Facts, now: ClockReading) -
     order = list(Reason)
     free: list[tuple[Reason, dict[str, Any], dict[str, Any]]] = [
         (Reason.BLOCKED, {}, {"blocked": None}),
+        (Reason.CARD_RANDOM, {}, {"is_random": False}),
+        (Reason.CARD_EXPIRED, {}, {"credential": replace(known.credential, valid_from=None, valid_until=None)}),
+        (Reason.CARD_COPIED, OFF, {}),
         (Reason.NO_RIGHT, {}, {"enrolment": known.enrolment and ANYBODY}),
         (Reason.ANTI_PASSBACK, {"anti_passback": AntiPassback.OFF}, {}),
         (Reason.OCCUPANCY_LIMIT, {"occupancy_limit": None}, {}),
@@ -473,7 +536,28 @@ def test_one_right_more_never_denies_and_never_shuts_a_door(
 
 @given(any_facts, readings)
 def test_fewer_objections_never_turn_a_grant_into_a_denial(known: Facts, now: ClockReading) -> None:
-    """Unblocking and enrolling never make anything worse."""
+    """Unblocking and enrolling never make anything worse, nor does a card that proves itself."""
     better = replace(known, blocked=None, enrolment=ANYBODY)
+    proved = replace(known, credential=Credential(Proof.GENUINE), is_random=False)
     if isinstance(decide(known, now), Granted):
         assert isinstance(decide(better, now), Granted)
+        assert isinstance(decide(proved, now), Granted)
+
+
+@given(any_facts.filter(lambda known: known.binding is not None), readings)
+def test_who_asks_for_more_proof_admits_nobody_whom_less_would_refuse(known: Facts, now: ClockReading) -> None:
+    """From `off` over `prefer` to `require` there are only more denials, and nothing else of a grant changes."""
+    assert known.binding is not None
+    asked = [msgspec.structs.replace(known.binding, **policy) for policy in (OFF, PREFER, REQUIRE)]
+    verdicts = [decide(replace(known, binding=each), now) for each in asked]
+    for less, more in pairwise(verdicts):
+        if isinstance(less, Denied):
+            assert isinstance(more, Denied)
+        elif isinstance(more, Granted):
+            assert replace(more, remark=None) == replace(less, remark=None)
+
+
+@given(any_facts, readings)
+def test_a_card_that_gives_another_number_each_time_never_comes_in(known: Facts, now: ClockReading) -> None:
+    verdict = decide(replace(known, is_random=True), now)
+    assert isinstance(verdict, Denied) or verdict.direction is Direction.OUT

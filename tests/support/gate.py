@@ -27,7 +27,7 @@ from edge.tables.tables import Effect, Tables
 from edge.terminal import Terminal
 from protocol.cards import CardId
 from protocol.clock import ClockQuality, ClockReading
-from protocol.decision import Binding, BlockReason, Enrolment, Mode, ReaderDirection, TableName
+from protocol.decision import PLAIN, Binding, BlockReason, Credential, Enrolment, Mode, ReaderDirection, TableName
 from protocol.entries import DoorChange, Tap
 from protocol.errors import TerminalId
 from protocol.messages import VERSION, TableChange
@@ -177,11 +177,13 @@ class Gate:
     cloud: Cloud
     link: Link
 
-    def tap(self, card: CardId = ANNA, reader: str = "both") -> Answer:
+    def tap(
+        self, card: CardId = ANNA, reader: str = "both", also: tuple[CardId, ...] = (), credential: Credential = PLAIN
+    ) -> Answer:
         """Hold a card against a reader, some time after whatever was before."""
         self.clock.pass_by(10)
         self.loop.advance(10)
-        return self.terminal.tap(CardSeen(card, reader))
+        return self.terminal.tap(CardSeen(card, reader, also, credential))
 
     @property
     def taps(self) -> list[Tap]:
