@@ -67,6 +67,25 @@ class SignatureInvalid(ProtocolError):
         super().__init__(f"message refused: {reason}; nothing was changed, look for who writes to the broker")
 
 
+class SealForeign(ProtocolError):
+    """A value that was sealed to another terminal's key, or to an earlier one of this terminal."""
+
+    def __init__(self, recipient: bytes, here: bytes) -> None:
+        self.recipient = recipient
+        super().__init__(
+            f"this is sealed to key {recipient.hex()}, the one here is {here.hex()}; "
+            "let the terminal connect, and the cloud sends it again for this key"
+        )
+
+
+class SealBroken(ProtocolError):
+    """A sealed value that does not open: its bytes, or what it is said to belong to, are not what was sealed."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"a sealed value does not open: {reason}; let the cloud send it again")
+
+
 class ChainBroken(ProtocolError):
     """Entries that do not continue the chain they claim to continue."""
 

@@ -16,6 +16,7 @@ VERSION = 1
 LARGEST_UP = 1024 * 1024
 LARGEST_UNPACKED = 2 * 1024 * 1024
 LARGEST_BATCH = 1000
+LARGEST_CERTIFICATE = 8 * 1024
 COMPRESS_FROM = 1024
 RAW, ZLIB = b"\x00", b"\x01"
 
@@ -53,10 +54,14 @@ class TableVersion(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Pull(msgspec.Struct, frozen=True, array_like=True):
-    """Up: the tables a terminal has, sent on connect and when a change does not fit."""
+    """Up: the tables a terminal has, sent on connect and when a change does not fit.
+
+    `certificate`: its own, as DER (X.509), whose key the cloud seals names to; empty where it does not say.
+    """
 
     version: int
     tables: Annotated[tuple[TableVersion, ...], msgspec.Meta(max_length=16)]
+    certificate: Annotated[bytes, msgspec.Meta(max_length=LARGEST_CERTIFICATE)] = b""
 
 
 class Status(msgspec.Struct, frozen=True, array_like=True):

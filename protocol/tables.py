@@ -2,7 +2,8 @@
 
 A row is a key and a value, both bytes. A binding has one row with an empty key; a roster maps CardId to Enrolment;
 a blocklist maps an 8-byte key to one byte of reason and is packed without any framing: 9 bytes a card (DESIGN 8);
-presence maps a person for a company, or a card without a person, to their newest movement on the project.
+presence maps a person for a company, or a card without a person, to their newest movement on the project; people maps
+the id of a person or company to their name and number, sealed for one terminal (`protocol.sealing`).
 """
 
 import hashlib
@@ -19,6 +20,11 @@ from protocol.decision import Binding, BlockReason, Direction, Enrolment
 from protocol.errors import UNREADABLE, MessageMalformed
 
 LARGEST_ROW = 16 * 1024
+LONGEST_NAME = 200
+LONGEST_NUMBER = 60
+SEALED_ADDS = 62
+"""Bytes that a sealed value is longer than the plain one."""
+LARGEST_SEALED = 2048
 BLOCK_KEY_BYTES = 8
 BLOCK_REASONS = tuple(BlockReason)
 EVERYBODY = "global"
@@ -33,6 +39,7 @@ class Table(StrEnum):
     ROSTER = "roster"
     BLOCKLIST = "blocklist"
     PRESENCE = "presence"
+    PEOPLE = "people"
 
 
 class Presence(msgspec.Struct, frozen=True, array_like=True):
@@ -43,12 +50,25 @@ class Presence(msgspec.Struct, frozen=True, array_like=True):
     terminal: Annotated[str, msgspec.Meta(max_length=120)]
 
 
+class Named(msgspec.Struct, frozen=True, array_like=True):
+    """A row of people, once opened: what a person or company is called, and the number that `country` gave them.
+
+    `number`: personnummer, samordningsnummer, organisationsnummer or what another country has instead; "" where it is
+    not known. `country`: ISO 3166 alpha-2.
+    """
+
+    name: Annotated[str, msgspec.Meta(max_length=LONGEST_NAME)]
+    number: Annotated[str, msgspec.Meta(max_length=LONGEST_NUMBER)]
+    country: Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$")] = "SE"
+
+
 _encoder = msgspec.msgpack.Encoder()
 _rows = msgspec.msgpack.Decoder(list[tuple[bytes, bytes]])
 _keys = msgspec.msgpack.Decoder(list[bytes])
 _binding = msgspec.msgpack.Decoder(Binding)
 _enrolment = msgspec.msgpack.Decoder(Enrolment)
 _presence = msgspec.msgpack.Decoder(Presence)
+_named = msgspec.msgpack.Decoder(Named)
 
 
 def block_key(salt: bytes, card: CardId) -> int:
@@ -100,7 +120,7 @@ def unpack_keys(table: Table, packed: bytes) -> list[bytes]:
         raise MessageMalformed(f"drops of table {table}", str(exc)) from exc
 
 
-def encode_value(value: Binding | Enrolment | BlockReason | Presence) -> bytes:
+def encode_value(value: Binding | Enrolment | BlockReason | Presence | Named) -> bytes:
     """A row's value as bytes."""
     if isinstance(value, BlockReason):
         return bytes([BLOCK_REASONS.index(value)])
@@ -137,6 +157,25 @@ def decode_presence(raw: bytes) -> Presence:
         raise MessageMalformed("a presence", str(exc)) from exc
 
 
+def decode_named(plain: bytes) -> Named:
+    """Read an opened row of people; it can be shown as it is. Raises MessageMalformed."""
+    try:
+        named = _named.decode(plain)
+    except UNREADABLE as exc:
+        raise MessageMalformed("a name", str(exc)) from exc
+    if not (named.name.isprintable() and named.number.isprintable()):
+        raise MessageMalformed("a name", "there are characters in it that nobody writes")
+    return named
+
+
+def check_sealed(value: bytes) -> None:
+    """Whether these can be sealed bytes at all, for who has no key to open them. Raises MessageMalformed."""
+    if not SEALED_ADDS <= len(value) <= LARGEST_SEALED:
+        raise MessageMalformed("a sealed value", f"{len(value)} bytes are too few or too many")
+    if value[0] < 1:
+        raise MessageMalformed("a sealed value", f"version {value[0]} never was")
+
+
 def block_reason(code: int) -> BlockReason:
     """The reason behind a byte; one that is not known here yet still blocks."""
     return BLOCK_REASONS[code] if code < len(BLOCK_REASONS) else BlockReason.OTHER
@@ -158,3 +197,5 @@ def _check_row(table: Table, key: bytes, value: bytes) -> None:
         decode_enrolment(value)
     elif table is Table.PRESENCE:
         decode_presence(value)
+    elif table is Table.PEOPLE:
+        check_sealed(value)

@@ -25,7 +25,7 @@ from protocol.signatures import Signer
 from protocol.tables import EVERYBODY, Table
 from protocol.topics import ALL_BLOCKLIST, AUDIENCE_ALL, Down, down
 
-URGENCY: Final = (Table.BLOCKLIST, Table.BINDING, Table.ROSTER, Table.PRESENCE)
+URGENCY: Final = (Table.BLOCKLIST, Table.BINDING, Table.ROSTER, Table.PRESENCE, Table.PEOPLE)
 SNAPSHOTS_KEPT: Final = 8
 SNAPSHOT_AGAIN_AFTER: Final = 60.0  # a slow link is not given the next large copy while the first is under way
 TERMINALS_REMEMBERED: Final = 10_000
@@ -161,6 +161,8 @@ class Publisher:
                 return [head.scope]
             case Table.ROSTER | Table.PRESENCE:
                 return list(session.scalars(select(Unit.id).where(Unit.project_id == head.scope).order_by(Unit.id)))
+            case Table.PEOPLE:
+                return []
 
     def _post(self, letter: Letter) -> bool:
         to_all = letter.audience == AUDIENCE_ALL
@@ -217,3 +219,5 @@ def _after(letter: Letter) -> int:
             return 3
         case Table.PRESENCE:
             return 4
+        case Table.PEOPLE:
+            return 5

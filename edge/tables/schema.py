@@ -12,18 +12,21 @@ PUT: Final = {
     Table.ROSTER: "INSERT OR REPLACE INTO roster VALUES (?, ?)",
     Table.BLOCKLIST: "INSERT OR REPLACE INTO blocklist VALUES (?, ?)",
     Table.PRESENCE: "INSERT OR REPLACE INTO presence VALUES (?, ?, ?)",
+    Table.PEOPLE: "INSERT OR REPLACE INTO people VALUES (?, ?)",
 }
 DROP: Final = {
     Table.BINDING: "DELETE FROM binding WHERE key = ?",
     Table.ROSTER: "DELETE FROM roster WHERE key = ?",
     Table.BLOCKLIST: "DELETE FROM blocklist WHERE key = ?",
     Table.PRESENCE: "DELETE FROM presence WHERE key = ?",
+    Table.PEOPLE: "DELETE FROM people WHERE key = ?",
 }
 EMPTY: Final = {
     Table.BINDING: "DELETE FROM binding",
     Table.ROSTER: "DELETE FROM roster",
     Table.BLOCKLIST: "DELETE FROM blocklist",
     Table.PRESENCE: "DELETE FROM presence",
+    Table.PEOPLE: "DELETE FROM people",
 }
 
 
@@ -47,4 +50,8 @@ def _second(db: "Database") -> None:
     db.create_table("silence", {"one": int, "value": bytes}, pk="one", strict=True, if_not_exists=True)
 
 
-MIGRATIONS: Final = (_first, _second)
+def _third(db: "Database") -> None:
+    db.execute("CREATE TABLE IF NOT EXISTS people (key BLOB PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID")
+
+
+MIGRATIONS: Final = (_first, _second, _third)

@@ -1,4 +1,4 @@
-"""What the cloud told this terminal: binding, roster, blocklist and presence, each at a version."""
+"""What the cloud told this terminal: binding, roster, blocklist, presence and sealed names, each at a version."""
 
 import asyncio
 import sqlite3
@@ -33,6 +33,7 @@ from protocol.tables import (
 
 _REASON: Final = "SELECT coalesce(cast(reason AS INTEGER) & 255, 0) FROM blocklist WHERE key = ?"
 _TABLES: Final = {table.value: table for table in Table}
+_NOT_SHOWN: Final = (Table.PRESENCE, Table.PEOPLE)  # each tap at another gate changes one: no light depends on them
 
 _log: FilteringBoundLogger = structlog.get_logger()
 
@@ -210,7 +211,7 @@ class Tables:
             if change.from_version == 0:
                 self._shadow.forget(table)
         self._know(binding)
-        if table is not Table.PRESENCE:  # each tap at another gate is one, and nothing that is shown depends on it
+        if table not in _NOT_SHOWN:
             self.on_change()
         if change.from_version == 0:
             self._file.settle()

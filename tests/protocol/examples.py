@@ -157,7 +157,7 @@ def change(table: Table, scope: str, rows: bytes, versions: tuple[int, int] = (0
 
 MESSAGES: dict[str, Message] = {
     "entries": Entries(1, LEDGER, 1, START, RAW, END),
-    "pull": Pull(1, (TableVersion("binding", TERMINAL, EPOCH, 3),)),
+    "pull_with_certificate": Pull(1, (TableVersion("binding", TERMINAL, EPOCH, 3),), bytes(range(64))),
     "status_with_conditions": Status(
         version=1,
         online=True,

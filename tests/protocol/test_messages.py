@@ -80,7 +80,7 @@ def test_what_is_too_large_or_unmarked_or_cut_off_is_refused() -> None:
     with pytest.raises(MessageMalformed, match="begins with nothing"):
         unpack_up(Pull, b"")
     with pytest.raises(MessageMalformed, match="cut off"):
-        unpack_up(Pull, ZLIB + zlib.compress(encode(MESSAGES["pull"]))[:-5])
+        unpack_up(Pull, ZLIB + zlib.compress(encode(MESSAGES["pull_with_certificate"]))[:-5])
     with pytest.raises(MessageMalformed, match="cannot be read"):
         unpack_up(Pull, ZLIB + b"no zlib")
 

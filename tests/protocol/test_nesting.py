@@ -32,7 +32,7 @@ def deeper(packed: bytes) -> bytes:
 
 READ: dict[str, Callable[[], object]] = {
     "payload": lambda: decode_payload(deeper(encode_payload(TAP))),
-    "pull": lambda: decode(Pull, deeper(encode(MESSAGES["pull"]))),
+    "pull": lambda: decode(Pull, deeper(encode(MESSAGES["pull_with_certificate"]))),
     "entries": lambda: decode(Entries, deeper(encode(MESSAGES["entries"]))),
     "receipt": lambda: decode(Receipt, deeper(encode(MESSAGES["receipt"]))),
     "table": lambda: decode(TableChange, deeper(encode(MESSAGES["table_presence"]))),

@@ -10,7 +10,7 @@ import protocol
 from protocol.cards import CardId
 from protocol.decision import Enrolment
 from protocol.entries import decode_payload, encode_payload
-from protocol.messages import Status, TableChange, decode, encode
+from protocol.messages import Pull, Status, TableChange, decode, encode
 from protocol.signatures import Verifier
 from protocol.tables import Table, block_key, decode_binding, decode_enrolment, unpack_rows
 from protocol.topics import ALL_BLOCKLIST, Down, Up, down, shard, up
@@ -18,7 +18,7 @@ from tests.protocol import examples
 
 VECTORS = json.loads((Path(protocol.__file__).parent / "vectors" / "v1.json").read_text())
 
-EARLIER = {"status", "table_binding", "table_binding_with_rights", "table_roster"}
+EARLIER = {"pull", "status", "table_binding", "table_binding_with_rights", "table_roster"}
 
 
 @pytest.mark.parametrize("name", examples.PAYLOADS)
@@ -45,9 +45,11 @@ def test_a_message_has_its_golden_bytes(name: str) -> None:
     assert decode(type(message), bytes.fromhex(VECTORS["messages"][name])) == message
 
 
-def test_what_was_sent_before_rights_and_conditions_still_means_the_same() -> None:
+def test_what_was_sent_before_rights_conditions_and_certificates_still_means_the_same() -> None:
     """Fields were added at the end since: of a cloud or a terminal that has none of them, they are the defaults."""
     sent = {name: bytes.fromhex(VECTORS["messages"][name]) for name in EARLIER}
+    telling = examples.MESSAGES["pull_with_certificate"]
+    assert decode(Pull, sent["pull"]) == msgspec.structs.replace(telling, certificate=b"")
     now = examples.MESSAGES["status_with_conditions"]
     assert decode(Status, sent["status"]) == msgspec.structs.replace(now, conditions=())
     ((_, binding),) = unpack_rows(Table.BINDING, decode(TableChange, sent["table_binding"]).rows)
