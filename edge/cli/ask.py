@@ -105,7 +105,8 @@ def _status_lines(answer: Answer) -> list[tuple[str, str, str | None]]:
     lines += [(_("door {name}").format(name=name), state, None) for name, state in answer["doors"].items()]
     lit = [_(name) for name in LIGHTS if lights[name]]
     showing = _("showing {pattern}").format(pattern=lights["shown"])
-    lines.append((_("lights"), f"{_(' and ').join(lit) or _('dark')}, {showing}", None))
+    shining = _(" and ").join(lit) or _("dark")
+    lines.append((_("lights"), f"{shining}, {showing}", None))
     if answer["panel"]:
         lines.append((_("panel"), answer["panel"], None))
     receipted = _("{last_seq} entries, {receipted} of them receipted").format(**ledger)
