@@ -1,57 +1,53 @@
 """Reads cards from PC/SC readers through pcscd."""
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from smartcard import scard
 
-from edge.errors import ReaderGone
+from edge.errors import CardFault, ReaderGone
+from edge.piv.exchange import TAKEN_AWAY, Asks, carried
 from edge.readers import CardSeen, CardUnread, Sighting
+from edge.readers.contactless import identified
 from edge.readers.watching import Turn, Watch
-from protocol.cards import UID_LENGTHS, CardId, CardKind
+from protocol.cards import CardId
 
-GET_UID: Final = [0xFF, 0xCA, 0x00, 0x00, 0x00]  # PC/SC part 3, 3.2.2.1.3: Get Data, P1=00
-SUCCESS: Final = b"\x90\x00"
 WAIT_MS: Final = 1000
-STATUS_WORDS: Final[dict[bytes, str]] = {
-    b"\x63\x00": "the reader could not read the card",
-    b"\x62\x82": "the card gave less than was asked for",
-    b"\x6a\x81": "the card has no serial number to read",
-}
+LONGEST_READ: Final = 5.0
+"""Seconds for all that a card is asked in one presence; a card with a slow RSA key takes two."""
 
 # what says that the card is the matter, and not the reader or pcscd
 _CARD_FAULTS: Final = {
-    scard.SCARD_W_REMOVED_CARD: "the card was taken away",
-    scard.SCARD_E_NO_SMARTCARD: "the card was taken away",
+    scard.SCARD_W_REMOVED_CARD: TAKEN_AWAY,
+    scard.SCARD_E_NO_SMARTCARD: TAKEN_AWAY,
     scard.SCARD_W_UNPOWERED_CARD: "the card lost its power",
     scard.SCARD_W_UNRESPONSIVE_CARD: "the card does not answer",
     scard.SCARD_W_UNSUPPORTED_CARD: "the card answers in no known way",
     scard.SCARD_W_RESET_CARD: "another program reset the card",
-    scard.SCARD_E_NOT_TRANSACTED: "the card was taken away",
+    scard.SCARD_E_NOT_TRANSACTED: TAKEN_AWAY,
+    scard.SCARD_F_COMM_ERROR: TAKEN_AWAY,
     scard.SCARD_E_PROTO_MISMATCH: "the card speaks no known protocol",
     scard.SCARD_E_CARD_UNSUPPORTED: "the card answers in no known way",
     scard.SCARD_E_SHARING_VIOLATION: "another program holds the card",
 }
 
 
-class _CardFault(Exception):
-    """The card could not be read, though its reader works; ends in CardUnread."""
-
-    def __init__(self, why: str) -> None:
-        self.why = why
-        super().__init__(why)
-
-
 class PcscReader:
     """One PC/SC reader, found by its name or a part of it.
+
+    `is_reversed`: it gives serial numbers least significant byte first. `prover` has PIV cards prove themselves.
 
     It waits for changes itself, with a fresh context after every failure: pyscard's own monitor ends for good when
     pcscd is restarted (pitfall 28).
     """
 
-    def __init__(self, name: str, wanted: str) -> None:
+    def __init__(self, name: str, wanted: str, *, is_reversed: bool = False, prover: Asks | None = None) -> None:
         self.name = name
         self._wanted = wanted
+        self._is_reversed = is_reversed
+        self._prover = prover
         self._watch = Watch(name, self._session)
         self._context: Any = None
         self._lying: CardId | None = None  # the card in the field, as far as known
@@ -107,7 +103,7 @@ class PcscReader:
             watch.alive()
             self._forget_if_gone(known, state, timed_out=outcome == scard.SCARD_E_TIMEOUT)
             if _is_new_card(known, state):
-                self._tell(watch, self._read(context, reader))
+                self._tell(watch, self._read(watch, context, reader))
             known = state & ~scard.SCARD_STATE_CHANGED
 
     def _forget_if_gone(self, known: int, state: int, *, timed_out: bool) -> None:
@@ -124,27 +120,45 @@ class PcscReader:
         if self._lying is None or self._lying != lay:
             watch.report(sighting)
 
-    def _read(self, context: Any, reader: str) -> Sighting:
+    def _read(self, watch: Turn, context: Any, reader: str) -> Sighting:
+        began, answers = time.monotonic_ns(), list[bytes]()
         try:
-            answer = self._exchange(context, reader, GET_UID)
-            return CardSeen(card_of(answer), self.name)
-        except _CardFault as fault:
-            return CardUnread(self.name, fault.why)
+            with self._held(context, reader) as (card, protocol):
 
-    def _exchange(self, context: Any, reader: str, apdu: list[int]) -> Sequence[int]:
+                def transmit(command: bytes) -> bytes:
+                    answers.append(self._transmit(card, protocol, command))
+                    watch.alive()
+                    if time.monotonic_ns() - began > LONGEST_READ * 1e9:
+                        raise CardFault("the card takes too long")
+                    return answers[-1]
+
+                found = carried(identified(self._prover, is_reversed=self._is_reversed), transmit)
+        except CardFault as fault:
+            return CardUnread(self.name, fault.why, b"".join(answers[-1:]), time.monotonic_ns() - began)
+        took = time.monotonic_ns() - began
+        return CardSeen(found.card, self.name, found.also, found.credential, found.raw, took)
+
+    @contextmanager
+    def _held(self, context: Any, reader: str) -> Iterator[tuple[Any, Any]]:
+        """The card, and its protocol, to ourselves for as long as it is asked."""
         protocols = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
         outcome, card, protocol = scard.SCardConnect(context, reader, scard.SCARD_SHARE_SHARED, protocols)
         self._expect_card(outcome)
         try:
-            outcome, answer = scard.SCardTransmit(card, protocol, apdu)
-            self._expect_card(outcome)
-            return list(answer)
+            self._expect_card(scard.SCardBeginTransaction(card))
+            yield card, protocol
         finally:
+            scard.SCardEndTransaction(card, scard.SCARD_LEAVE_CARD)
             scard.SCardDisconnect(card, scard.SCARD_LEAVE_CARD)
+
+    def _transmit(self, card: Any, protocol: Any, command: bytes) -> bytes:
+        outcome, answer = scard.SCardTransmit(card, protocol, list(command))
+        self._expect_card(outcome)
+        return bytes(answer)
 
     def _expect_card(self, outcome: int) -> None:
         if (why := _CARD_FAULTS.get(outcome)) is not None:
-            raise _CardFault(why)
+            raise CardFault(why)
         self._expect(outcome)
 
     def _expect(self, outcome: int) -> None:
@@ -157,19 +171,3 @@ def _is_new_card(known: int, state: int) -> bool:
     if not state & scard.SCARD_STATE_PRESENT:
         return False
     return not known & scard.SCARD_STATE_PRESENT or known >> 16 != state >> 16
-
-
-def card_of(answer: Sequence[int]) -> CardId:
-    """The identity in an answer to GET_UID, most significant byte first."""
-    serial, status = bytes(answer[:-2]), bytes(answer[-2:])
-    if status != SUCCESS:
-        raise _CardFault(_told(status))
-    if len(serial) not in UID_LENGTHS:
-        raise _CardFault(f"its serial number has {len(serial)} bytes, expected 4, 7 or 10")
-    return CardId.from_bytes(CardKind.UID, serial)
-
-
-def _told(status: bytes) -> str:
-    if len(status) < 2 or status[0] >> 4 not in {0x6, 0x9}:  # ISO/IEC 7816-4, 5.6: no status word begins otherwise
-        return "the card was taken away"
-    return STATUS_WORDS.get(status, f"the card answered {status.hex(' ').upper()}")

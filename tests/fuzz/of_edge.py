@@ -4,12 +4,13 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from edge.config import load
 from edge.doors.sections import read_doors
-from edge.errors import ConfigInvalid, LedgerFault, RequestRefused, TablesUnusable
+from edge.errors import CardFault, ConfigInvalid, LedgerFault, RequestRefused, TablesUnusable
 from edge.ledger.carving import carve
 from edge.ledger.inspection import LedgerInspection
 from edge.ledger.ledger import Ledger
@@ -18,9 +19,10 @@ from edge.link.downlink import open_down
 from edge.local import decode_request
 from edge.panel.questions import QuestionRefused, check_origin, parse_head
 from edge.pins.history import read_pin_history
-from edge.readers.frames import LONGEST_LINE, Frame, LineHex, Noise
-from edge.readers.pcsc import _CardFault, card_of
+from edge.readers.contactless import card_of
+from edge.readers.frames import LONGEST, Frame, Noise
 from edge.readers.virtual_card import VirtualCard, obey
+from edge.readers.profiles import Profile, frames_of, spoken
 from edge.tables.tables import Tables
 from protocol.errors import ProtocolError
 from protocol.messages import TableChange, decode, encode
@@ -59,17 +61,28 @@ class _Folder:
 _folder: Final = _Folder()
 
 
-def _frames(given: bytes) -> None:
+def _frames(profile: Profile, given: bytes) -> None:
     """However a stream is chopped, it gives the same values, and nothing is kept beyond a line."""
     size, stream = given[0] % 7 + 1 if given else 1, given[1:]
-    frames, found = LineHex(), list[Frame | Noise]()
+    frames, found = frames_of(profile), list[Frame | Noise]()
     for at in range(0, len(stream), size):
         found += frames.feed(stream[at : at + size])
-        assert len(frames) <= LONGEST_LINE
-    whole = LineHex()
+        assert len(frames) <= LONGEST
+    whole = frames_of(profile)
     assert found == whole.feed(stream)
     assert frames.idle() == whole.idle()
-    assert all(len(each.raw) <= LONGEST_LINE for each in found)
+    assert all(len(each.raw) <= LONGEST for each in found)
+
+
+def _frames_target(profile: Profile) -> Target:
+    said = spoken(profile, bytes.fromhex("0102B0A5FD"))
+    return Target(
+        partial(_frames, profile),
+        (),
+        (b"\x00" + said, b"\x03" + said + b"00688,42493\r" + said[:5], b"\x06" + b"A" * 200 + b"\n"),
+        longest=512,
+        share=4,
+    )
 
 
 def _signed(given: bytes) -> object:
@@ -162,13 +175,7 @@ WILD: Final = tuple(LEDGER_FILE[: ROW - n] + b"\xff" * 4 + LEDGER_FILE[ROW - n +
 
 
 TARGETS: Final[Mapping[str, Target]] = {
-    "frames": Target(
-        _frames,
-        (),
-        (b"\x0004A1B2C3\r\n", b"\x030102030405\n\r04a1\n", b"\x06" + b"A" * 200 + b"\n"),
-        longest=512,
-        share=4,
-    ),
+    **{f"frames-{profile}": _frames_target(profile) for profile in Profile},
     "down-signed": Target(
         _signed,
         (ProtocolError,),
@@ -220,7 +227,9 @@ TARGETS: Final[Mapping[str, Target]] = {
     "pins-log": Target(
         _folder.holding("pins.log", read_pin_history), (), (b"", b'{"at":1,"pin":"red","level":1}\n'), growth=400
     ),
-    "uid": Target(lambda given: card_of(list(given)), (_CardFault,), (bytes.fromhex("04A1B2C39000"), b"\x63\x00")),
+    "uid": Target(
+        lambda given: card_of(given[:-2], given[-2:]), (CardFault,), (bytes.fromhex("04A1B2C39000"), b"\x63\x00")
+    ),
     "virtual-card": Target(_obeyed, (), (b"insert 04A1B2C3", b"remove", b"\n")),
     "carving": Target(carve, (), (LEDGER_FILE,), 32 * KIB, growth=1200, share=8),
     "ledger-file": Target(
