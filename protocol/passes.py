@@ -1,13 +1,19 @@
-"""Who is inside: what a movement says about now, which terminal and cloud must see alike."""
+"""Who is inside and when somebody worked: what movements say of now and of a day, which both sides must see alike."""
 
+from collections import deque
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from typing import Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 from protocol.clock import MICROSECONDS, ClockQuality, ClockReading
 
 LONGEST_PASS = 13 * 3600 * MICROSECONDS  # ID06 Log Index: a pass is at most 13 hours (domain.md 1.3.3)
+MOST_WAITING = 100_000  # passes that have begun within 13 hours: more than go through any gate
+
+T = TypeVar("T")
 
 
 class Direction(StrEnum):
@@ -105,3 +111,101 @@ def latest_reset(reset: str, zone: str, now: ClockReading) -> int:
 def local(now: ClockReading, zone: str) -> datetime:
     """What a clock on the wall of the project shows."""
     return now.moment.astimezone(ZoneInfo(zone))
+
+
+# --- passes ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Generic[T]):
+    """A granted tap on its way into a pass: whose, which way and when, and the entry that it stands for.
+
+    `who` is a person for a company on a project, or a card that nobody is known to hold: two companies are two.
+    """
+
+    who: Hashable
+    movement: Movement
+    entry: T
+
+
+@dataclass(frozen=True, slots=True)
+class Pass(Generic[T]):
+    """An IN and the OUT that ended it; without one of them it is incomplete, or the person is still there."""
+
+    began: Step[T] | None
+    ended: Step[T] | None
+
+    def work_day(self, zone: str) -> date:
+        """The local date of its IN, so that a night shift is one pass; of its OUT where there is no IN."""
+        movements = [step.movement for step in (self.began, self.ended) if step is not None]
+        return local(_reading(movements[0]), zone).date()
+
+
+def can_be_one(began: Movement, ended: Movement) -> bool:
+    """Whether an OUT may end this IN: it comes no more than 13 hours later, or nobody can tell."""
+    return is_recent(began, LONGEST_PASS + 1, _reading(ended))
+
+
+class Pairing(Generic[T]):
+    """Makes passes of movements, given in the order in which they happened; gives them in the order they began.
+
+    An OUT ends the IN that is the newest movement of the same `who`, where that is no more than 13 hours old. All else
+    stays incomplete, and nothing is guessed: an IN that another IN follows, an IN without an OUT within 13 hours, the
+    OUT that comes later than that, an OUT without an IN. It holds what began within 13 hours, and no more than `most`.
+    """
+
+    def __init__(self, most: int = MOST_WAITING) -> None:
+        self._most = most
+        self._waiting: deque[_Slot[T]] = deque()
+        self._open: dict[Hashable, _Slot[T]] = {}
+
+    def take(self, step: Step[T]) -> Iterator[Pass[T]]:
+        """Go on with the next movement; gives the passes that nothing can change any more."""
+        self._give_up_the_old(step.movement)
+        before = self._open.pop(step.who, None)
+        if before is not None:
+            before.is_settled = True
+        if step.movement.direction is Direction.IN:
+            self._open[step.who] = slot = _Slot(step, None, False)
+            self._waiting.append(slot)
+        elif before is not None and before.began is not None and can_be_one(before.began.movement, step.movement):
+            before.ended = step
+        else:
+            self._waiting.append(_Slot(None, step, True))
+        while self._waiting and (self._waiting[0].is_settled or len(self._waiting) > self._most):
+            yield self._first()
+
+    def rest(self) -> Iterator[Pass[T]]:
+        """Those that nothing ended so far, and what waits behind them; there are no more movements."""
+        while self._waiting:
+            yield self._first()
+        self._open.clear()
+
+    def _first(self) -> Pass[T]:
+        slot = self._waiting.popleft()
+        if not slot.is_settled and slot.began is not None:
+            del self._open[slot.began.who]
+        return Pass(slot.began, slot.ended)
+
+    def _give_up_the_old(self, now: Movement) -> None:
+        """Those that are too old by now to be ended; the oldest IN stands first."""
+        while self._open:
+            who, slot = next(iter(self._open.items()))
+            if slot.began is None or can_be_one(slot.began.movement, now):
+                return
+            slot.is_settled = True
+            del self._open[who]
+
+
+@dataclass(slots=True)
+class _Slot(Generic[T]):
+    """A place among the passes; it is settled once no movement can change it."""
+
+    began: Step[T] | None
+    ended: Step[T] | None
+    is_settled: bool
+
+
+def _reading(movement: Movement) -> ClockReading:
+    """The clocks as they were at a movement."""
+    return ClockReading(movement.at, movement.quality, movement.boot_id, movement.monotonic)
