@@ -14,7 +14,7 @@ _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 EPILOG: Final = msgid("""\
 exit status:
   0   done
-  1   refused, or found to be wrong: a broken chain, a disk that cannot be written
+  1   refused, or found wrong: a broken chain, a disk that cannot be written
   2   the command line is wrong
   69  the daemon does not answer
   70  a fault of the program; it is in the log
@@ -24,16 +24,28 @@ exit status:
 """)
 
 
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Keeps a name and what it is for on one line: argparse forgets that commands are indented further than options."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=28)
+
+    def add_argument(self, action: argparse.Action) -> None:
+        super().add_argument(action)
+        if isinstance(action, argparse._SubParsersAction):
+            self._action_max_length += self._indent_increment
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     top = argparse.ArgumentParser(
         prog="grindvakt",
         description=_("The terminal at the gate: runs it, and says how it is."),
         epilog=_(EPILOG),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
     )
     top.add_argument("--version", action="version", version=f"grindvakt {software()}")
-    commands = top.add_subparsers(dest="command", required=True, metavar=_("COMMAND"))
+    commands = top.add_subparsers(title=_("commands"), dest="command", required=True, metavar=_("COMMAND"))
     shared = argparse.ArgumentParser(add_help=False)
     default = _("default: {path}").format(path=DEFAULT_PATH)
     shared.add_argument("--config", type=Path, default=DEFAULT_PATH, metavar=_("FILE"), help=default)
@@ -63,11 +75,11 @@ def _completion_command(completion: argparse.ArgumentParser) -> None:
 
 def _command(commands: _Commands, name: str, words: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
     """A command, which says the same in the list and at the head of its own help."""
-    return commands.add_parser(name, parents=parents, help=words, description=words)
+    return commands.add_parser(name, parents=parents, help=words, description=words, formatter_class=_Help)
 
 
 def _ledger_commands(ledger: argparse.ArgumentParser, shared: argparse.ArgumentParser) -> None:
-    views = ledger.add_subparsers(dest="view", required=True, metavar=_("VIEW"))
+    views = ledger.add_subparsers(title=_("commands"), dest="view", required=True, metavar=_("VIEW"))
     tail = _command(views, "tail", _("show the newest entries"), shared)
     tail.add_argument("-n", "--number", type=_count, default=20, help=_("how many; default: 20"))
     verify = _command(views, "verify", _("check the whole chain of a ledger or an export"), shared)
@@ -88,7 +100,7 @@ def _ledger_commands(ledger: argparse.ArgumentParser, shared: argparse.ArgumentP
 
 
 def _door_commands(door: argparse.ArgumentParser, shared: argparse.ArgumentParser) -> None:
-    acts = door.add_subparsers(dest="door", required=True, metavar=_("WHAT"))
+    acts = door.add_subparsers(title=_("commands"), dest="door", required=True, metavar=_("WHAT"))
     opens = _command(acts, "open", _("open a door as a granted tap does"), shared)
     tests = _command(acts, "test", _("try lock, contact and buttons, step by step"), shared)
     tests.add_argument("--seconds", type=_seconds, default=60.0, help=_("how long to wait for each step; default: 60"))
@@ -100,7 +112,7 @@ def _door_commands(door: argparse.ArgumentParser, shared: argparse.ArgumentParse
 
 
 def _signal_commands(signal: argparse.ArgumentParser, shared: argparse.ArgumentParser) -> None:
-    views = signal.add_subparsers(dest="signal", required=True, metavar=_("VIEW"))
+    views = signal.add_subparsers(title=_("commands"), dest="signal", required=True, metavar=_("VIEW"))
     _command(views, "list", _("draw every pattern and say what it means"), shared)
     show = _command(views, "show", _("show a pattern on the running daemon's lights"), shared)
     show.add_argument("pattern", metavar=_("PATTERN"), help=_("for example blocked, or identify to find it"))
