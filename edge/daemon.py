@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -38,10 +38,11 @@ from edge.movements import Movements
 from edge.pins.lines import Line
 from edge.pins.pins import Pins
 from edge.readers import Reader
+from edge.readers.fitting import fitted_reader
 from edge.readers.simulated import SimulatedReader
 from edge.report import Report, condition
 from edge.requests import Requests
-from edge.settings import ReaderSettings, Settings
+from edge.settings import Settings
 from edge.sightings import Sightings
 from edge.signals.patterns import Pattern
 from edge.signals.resting import Resting
@@ -54,6 +55,7 @@ from edge.tables.silence import keep_count
 from edge.tables.tables import Tables
 from edge.terminal import Terminal
 from edge.version import software
+from edge.visit.recording import Showings
 from protocol.passes import LONGEST_PASS
 
 if TYPE_CHECKING:
@@ -194,7 +196,7 @@ def _build(settings: Settings, simulate: bool, ground: Ground, state: State, sta
     mounted = {each.name: Mounting(each.direction, each.doors) for each in settings.readers}
     knowledge = Knowledge(tables, _movements(ground, ledger), mounted)
 
-    readers = [_reader(each) for each in settings.readers]
+    readers = [fitted_reader(each) for each in settings.readers]
     doors = ground.doors
     outbox = Outbox(ledger)
     stack.callback(outbox.close)
@@ -216,7 +218,8 @@ def _build(settings: Settings, simulate: bool, ground: Ground, state: State, sta
     report = Report(software(), where, clock, outbox, tables, link, readers, doors, signals, resting, pins, page)
     asked, tappable = DoorRequests(doors, ground.walls if simulate else None), _tappable(readers)
     showing = Showing(signals, resting, loop)
-    requests = Requests(report, sightings, showing, asked, tappable if simulate else None)
+    visits = Showings(clock, ledger, link.wake)
+    requests = Requests(report, sightings, showing, asked, visits, tappable if simulate else None)
     local = LocalSocket(_folder(settings.terminal.runtime_dir) / FILE_NAME, requests.respond)
     timekeeping = Timekeeping(clock, ledger, resting.hold, link.wake)
     upkeep = Upkeep(ledger, outbox, clock, resting.hold, link.wake, settings.terminal.retain_days)
@@ -243,23 +246,6 @@ def _pins(settings: Settings, state: Path, simulate: bool) -> Pins:
     if simulate or signals.kind == "simulated":
         return Pins.simulated(lines, state / "pins.log", inputs(settings.doors))
     return Pins.on_board(lines, inputs(settings.doors))
-
-
-def _reader(settings: ReaderSettings) -> Reader:
-    """The reader that the settings describe; what drives a kind is loaded only where one is there."""
-    match settings.kind:
-        case "pcsc":
-            from edge.readers.pcsc import PcscReader
-
-            return PcscReader(settings.name, settings.pcsc or "")
-        case "serial":
-            from edge.readers.serial import SerialReader
-
-            return SerialReader(settings.name, str(settings.device))
-        case "simulated":
-            return SimulatedReader(settings.name)
-        case _:
-            assert_never(settings.kind)
 
 
 def _front(settings: Settings, stack: ExitStack) -> "Front":

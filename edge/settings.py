@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from edge.doors.rules import Relock
 from edge.pins.lines import Pull
+from edge.readers.profiles import Profile
 from protocol.decision import ReaderDirection
 from protocol.errors import TerminalId
 
@@ -87,7 +88,11 @@ class ReaderSettings:
     pcsc: Annotated[str | None, Meta(description="pcsc: the reader's name or a part of it; none takes the first")] = (
         None
     )
-    profile: Annotated[Literal["line-hex"], Meta(description="serial: what its bytes look like")] = "line-hex"
+    profile: Annotated[Profile, Meta(description="serial: what its bytes look like")] = Profile.LINE_HEX
+    baud: Annotated[
+        Literal[1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200], Meta(description="serial: how fast it speaks")
+    ] = 9600
+    reversed: Annotated[bool, Meta(description="its bytes come least significant first")] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

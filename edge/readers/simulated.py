@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.readers import CardSeen, CardUnread, ReaderBack, ReaderLost, Sighting
+from edge.readers.profiles import Profile, spoken
 from protocol.cards import CardId
 
 REPEAT: Final = 0.2
@@ -76,13 +77,15 @@ class SimulatedReader:
 
 
 class SerialSimulator:
-    """A serial reader of the profile `line-hex` on a pty: `link` leads to it, as udev's by-id paths do.
+    """A serial reader of any profile on a pty: `link` leads to it, as udev's by-id paths do.
 
     While a tag stays in the field its frame is sent again and again, and there is one tag in the field at a time.
     """
 
-    def __init__(self, link: Path) -> None:
+    def __init__(self, link: Path, profile: Profile = Profile.LINE_HEX, *, is_reversed: bool = False) -> None:
         self._link = link
+        self._profile = profile
+        self._is_reversed = is_reversed
         self._tags: queue.SimpleQueue[tuple[bytes, float] | None] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._plugged = threading.Lock()
@@ -102,8 +105,11 @@ class SerialSimulator:
         self.unplug()
 
     def tap(self, serial: bytes, stay: float = STAY) -> None:
-        """Hold a tag against it for `stay` seconds, after any that is there."""
-        self._tags.put((serial, stay))
+        """Hold a tag against it for `stay` seconds, after any that is there.
+
+        Raises ValueError for a serial number that such a reader cannot name.
+        """
+        self._tags.put((spoken(self._profile, serial, is_reversed=self._is_reversed), stay))
 
     def plug(self) -> None:
         """Make the port appear, under a new device but the same link."""
@@ -137,8 +143,7 @@ class SerialSimulator:
             if tag is not None:
                 self._hold(*tag)
 
-    def _hold(self, serial: bytes, stay: float) -> None:
-        frame = serial.hex().upper().encode() + b"\r\n"
+    def _hold(self, frame: bytes, stay: float) -> None:
         while True:
             self.send(frame)
             if self._stop.wait(min(REPEAT, max(stay, 0))) or stay <= REPEAT:
@@ -164,7 +169,12 @@ def main(arguments: list[str] | None = None) -> None:
     """Obey standard input until it ends; says `ready` when the link is there."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--link", type=Path, required=True, help="path under which the serial port appears")
-    simulator = SerialSimulator(parser.parse_args(arguments).link)
+    parser.add_argument(
+        "--profile", type=Profile, choices=list(Profile), default=Profile.LINE_HEX, help="how it speaks"
+    )
+    parser.add_argument("--reversed", action="store_true", help="its bytes come least significant first")
+    asked = parser.parse_args(arguments)
+    simulator = SerialSimulator(asked.link, asked.profile, is_reversed=asked.reversed)
     simulator.start()
     print("ready", flush=True)  # noqa: T201  # whoever started this waits for it
     try:

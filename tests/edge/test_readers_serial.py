@@ -4,15 +4,18 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from edge.readers import CardSeen, CardUnread, ReaderBack, ReaderLost
+from edge.readers.profiles import Profile, frames_of, spoken
 from edge.readers.serial import SerialReader
 from edge.readers.simulated import SerialSimulator, SimulatedReader
 from protocol.cards import CardId
 from tests.support.sightings import Sightings
+from tests.support.waiting import until
 
 TAG = bytes.fromhex("0102030405")
 SEEN = CardSeen(CardId.parse("em:0102030405"), "gate")
@@ -54,6 +57,40 @@ def test_a_tag_that_stays_is_one_sighting(reader: SerialReader, line: SerialSimu
     line.tap(TAG, stay=1.0)
     line.tap(bytes.fromhex("04A1B2C3"), stay=0.1)
     assert [seen.next(), seen.next()] == [SEEN, OTHER]
+    assert reader.is_there
+
+
+@pytest.mark.feature("F07")
+@pytest.mark.parametrize("is_reversed", [False, True])
+@pytest.mark.parametrize("profile", list(Profile))
+def test_every_profile_is_read_from_a_port_with_the_bytes_as_they_came(
+    tmp_path: Path, seen: Sightings, profile: Profile, is_reversed: bool
+) -> None:
+    simulator = SerialSimulator(tmp_path / "port", profile, is_reversed=is_reversed)
+    simulator.start()
+    reader = SerialReader("gate", str(tmp_path / "port"), partial(frames_of, profile, is_reversed=is_reversed))
+    reader.start(seen.take)
+    until(lambda: reader.is_there)
+    simulator.tap(TAG, stay=0.5)
+    found = seen.next()
+    reader.stop()
+    simulator.stop()
+    assert found == SEEN
+    assert isinstance(found, CardSeen)
+    assert found.raw.rstrip(b"\r\n") == spoken(profile, TAG, is_reversed=is_reversed).rstrip(b"\r\n")
+    assert found.took > 0
+
+
+@pytest.mark.parametrize("sent", [bytes.fromhex("0102F8E0FF80"), b"\x00\xf8\x00\xe0" * 3])
+def test_a_reader_that_speaks_at_another_rate_is_unread_card_by_card(
+    reader: SerialReader, line: SerialSimulator, seen: Sightings, sent: bytes
+) -> None:
+    """A pty takes any rate: these are bytes as a wrong one makes them."""
+    line.send(sent)
+    found = seen.next()
+    assert found == CardUnread("gate", "the line broke off")
+    assert isinstance(found, CardUnread)
+    assert found.raw == sent
     assert reader.is_there
 
 
@@ -116,7 +153,7 @@ def test_a_port_that_is_missing_is_told_in_words(link: Path, seen: Sightings) ->
     lost = seen.next()
     reader.stop()
     assert isinstance(lost, ReaderLost)
-    assert "No such file or directory" in lost.why
+    assert lost.why == f"nothing is plugged in as {link}"
 
 
 def test_a_port_that_another_program_reads_is_not_shared(
@@ -128,7 +165,18 @@ def test_a_port_that_another_program_reads_is_not_shared(
     second.start(others.take)
     lost = others.next()
     second.stop()
-    assert isinstance(lost, ReaderLost)
+    assert lost == ReaderLost("second", f"another program reads {link}: `fuser -v {link}` names it")
+    line.send(b"0102030405\n")
+    assert seen.next() == SEEN
+
+
+def test_a_port_that_two_processes_want_belongs_to_the_first(
+    reader: SerialReader, link: Path, line: SerialSimulator, seen: Sightings
+) -> None:
+    """The first keeps it, whoever else asks: no frame is lost to the second."""
+    script = f"import serial; serial.Serial({str(link)!r}, exclusive=True)"
+    second = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert "Resource temporarily unavailable" in second.stderr
     line.send(b"0102030405\n")
     assert seen.next() == SEEN
 

@@ -21,8 +21,8 @@ from edge.panel.questions import QuestionRefused, check_origin, parse_head
 from edge.pins.history import read_pin_history
 from edge.readers.contactless import card_of
 from edge.readers.frames import LONGEST, Frame, Noise
-from edge.readers.virtual_card import VirtualCard, obey
 from edge.readers.profiles import Profile, frames_of, spoken
+from edge.readers.virtual_card import VirtualCard, obey
 from edge.tables.tables import Tables
 from protocol.errors import ProtocolError
 from protocol.messages import TableChange, decode, encode
