@@ -7,7 +7,7 @@ from random import Random
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from tests.timemachine.happenings import BEGINS, DAYS, HOUR, MINUTE, SECOND, ZONE, Held
+from tests.timemachine.happenings import BEGINS, DAY, DAYS, HOUR, MINUTE, SECOND, ZONE, Held
 
 HOLIDAYS: Final = {date(2026, 4, 3), date(2026, 4, 5), date(2026, 4, 6)}
 COMPANIES: Final = 9
@@ -15,11 +15,19 @@ COMPANIES: Final = 9
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What somebody holds; a card without a person is on no roster."""
+    """What somebody holds; a card without a person is on no roster. It is enrolled under the last of its numbers."""
 
     id: str
     person: str | None
     company: str
+    also: tuple[str, ...] = ()
+    proof: str = "not_asked"
+    ends: int | None = None
+
+    @property
+    def enrolled_as(self) -> str:
+        """The number that the roster knows."""
+        return (self.id, *self.also)[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +46,21 @@ def crew(chance: Random, size: int) -> list[Worker]:
     for number in range(size):
         person = None if chance.random() < 0.04 else f"{number:016x}"
         companies = chance.sample(range(COMPANIES), 2 if chance.random() < 1 / 12 else 1)
-        cards = tuple(Card(f"uid:04{next(numbers):012X}", person, f"{each:016x}") for each in companies)
+        cards = tuple(_card(chance, next(numbers), person, f"{each:016x}") for each in companies)
         workers.append(Worker(cards, chance.random() < 0.15, chance.random() < 0.6))
     return workers
+
+
+def _card(chance: Random, number: int, person: str | None, company: str) -> Card:
+    """A third are cards with a chip that can prove itself, or should; of some the time is over in the month."""
+    serial = f"uid:04{number:012X}"
+    if chance.random() < 0.67:
+        return Card(serial, person, company)
+    proof = chance.choices(("genuine", "no_key", "copied", "mismatched", "foreign", "not_asked"), (70, 8, 6, 6, 6, 4))[
+        0
+    ]
+    ends = chance.randrange(DAYS * DAY) if chance.random() < 0.1 else None
+    return Card(f"piv:{number:032X}", person, company, (serial,) if chance.random() < 0.5 else (), proof, ends)
 
 
 def month(chance: Random, workers: list[Worker]) -> Iterator[Held]:
@@ -60,7 +80,7 @@ def _likely(day: date) -> float:
 
 
 def _shift(chance: Random, worker: Worker, day: date) -> Iterator[Held]:
-    card = chance.choice(worker.cards).id
+    card = chance.choice(worker.cards)
     starts, hours = (21.5, 8.25) if worker.works_nights else (6.75, 9.25)
     begin = _moment(day, starts) + int(chance.gauss(0, 20) * MINUTE)
     length = int(hours * HOUR + chance.gauss(0, 30) * MINUTE)
@@ -76,14 +96,16 @@ def _shift(chance: Random, worker: Worker, day: date) -> Iterator[Held]:
         yield from _held(chance, worker, card, begin + length, "out")
 
 
-def _held(chance: Random, worker: Worker, card: str, at: int, way: str) -> Iterator[Held]:
-    """A tap, and what follows when somebody is unsure whether it counted."""
+def _held(chance: Random, worker: Worker, card: Card, at: int, way: str) -> Iterator[Held]:
+    """A tap, and what follows when somebody is unsure whether it counted; sometimes a phone comes first."""
     reader = "both" if worker.uses_one_reader else way
-    yield Held(at, card, reader)
+    if chance.random() < 0.01:
+        yield Held(at - 5 * SECOND, f"uid:08{chance.randrange(16**6):06X}", reader)
+    yield Held(at, card.id, reader, card.also, card.proof, card.ends)
     if chance.random() < 0.12:
         for _ in range(chance.randint(1, 3)):
             at += int(chance.uniform(0.3, 3.4) * SECOND)
-            yield Held(at, card, reader)
+            yield Held(at, card.id, reader, card.also, card.proof, card.ends)
 
 
 def _moment(day: date, hours: float) -> int:

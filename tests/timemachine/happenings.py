@@ -20,11 +20,17 @@ DAYS: Final = 31
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A card is held against a reader, whether or not that is alive."""
+    """A card is held against a reader, whether or not that is alive.
+
+    `also` are its other numbers, `proof` what it answers to a challenge, `ends` when it is valid no longer.
+    """
 
     at: int
     card: str
     reader: str
+    also: tuple[str, ...] = ()
+    proof: str = "not_asked"
+    ends: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +53,12 @@ class Blocked:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """The project's rules change: whether unknown cards may come in, and when presence is reset."""
+    """The project's rules change: whether unknown cards may come in, when presence is reset, what a card must prove."""
 
     at: int
     closed: bool
     reset: str | None
+    asks: str = "off"
 
 
 @dataclass(frozen=True, slots=True)

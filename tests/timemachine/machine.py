@@ -15,7 +15,7 @@ from edge.signals.patterns import Pattern
 from edge.signals.resting import Resting
 from protocol.cards import CardId
 from protocol.clock import ClockReading
-from protocol.decision import Mode
+from protocol.decision import CardAuthentication, Credential, Mode, Proof
 from protocol.entries import Payload, decode_payload
 from tests.support.entries import ModelCloud
 from tests.support.gate import TERMINAL, Gate, HandClock, gate
@@ -110,8 +110,8 @@ class Machine:
 
     def _happen(self, happening: Happening) -> None:
         match happening:
-            case Held(card=card, reader=reader):
-                self._hold(card, reader)
+            case Held() as held:
+                self._hold(held)
             case Enrolled() | Blocked() | Bound():
                 self._waiting.append(happening)
                 self._apply()
@@ -186,11 +186,13 @@ class Machine:
         if self._gate is not None:
             self._take(sighting)
 
-    def _hold(self, card: str, reader: str) -> None:
+    def _hold(self, held: Held) -> None:
         """A dead reader sees nothing, and a machine that is off has none."""
-        if self._gate is None or reader not in self._alive:
+        if self._gate is None or held.reader not in self._alive:
             return
-        self._take(CardSeen(CardId.parse(card), reader))
+        also = tuple(CardId.parse(card) for card in held.also)
+        credential = Credential(Proof(held.proof), None, None if held.ends is None else BEGINS + held.ends)
+        self._take(CardSeen(CardId.parse(held.card), held.reader, also, credential))
         self._held += 1
         if self._held % DRAINED_EVERY == 0:
             self._drain()
@@ -207,8 +209,9 @@ class Machine:
                     cloud.enrol(CardId.parse(card), person, company)
                 case Blocked(card=card):
                     cloud.block(CardId.parse(card))
-                case Bound(closed=closed, reset=reset):
-                    cloud.bind(Mode.CLOSED if closed else Mode.OPEN, reset=reset)
+                case Bound(closed=closed, reset=reset, asks=asks):
+                    mode = Mode.CLOSED if closed else Mode.OPEN
+                    cloud.bind(mode, reset=reset, card_authentication=CardAuthentication(asks))
             self._loop.run_calls()
 
     def _drain(self) -> None:

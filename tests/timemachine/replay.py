@@ -96,9 +96,9 @@ class Replay:
 
     def _happen(self, happening: Happening) -> None:
         match happening:
-            case Held(card=card, reader=reader):
-                if self.is_on and reader not in self.dead:
-                    self._tap(card, reader)
+            case Held() as held:
+                if self.is_on and held.reader not in self.dead:
+                    self._tap(held)
             case Enrolled() | Blocked() | Bound():
                 self.news.append(happening)
                 self._hear()
@@ -229,16 +229,18 @@ class Replay:
 
     # --- taps -------------------------------------------------------------------------------------------------------
 
-    def _tap(self, card: str, reader: str) -> None:
+    def _tap(self, held: Held) -> None:
+        card, reader = held.card, held.reader
         self._quality()
         seen, answer = self.answered.get((card, reader), (NEVER, ""))
         if self.now - seen < GUARDED:
             self.answered[card, reader] = (self.now, answer)
             return
-        person, company = self.roster.get(card, (None, None))
-        way, outcome, reason = self._decide(card, person, company, reader)
+        numbers = [number for number in (card, *held.also) if not _wanders(number)]
+        person, company = next((self.roster[number] for number in numbers if number in self.roster), (None, None))
+        way, outcome, reason = self._decide(held, numbers, person, company)
         project = None if self.rules is None else "00000000000000a1"
-        who = (card, person, company, reader)
+        who = (card, person, company, reader, held.also, held.proof)
         entry = self._write("tap", *who, way, outcome, reason, project, tuple(sorted(self.versions.items())))
         self.answered[card, reader] = (self.now, outcome)
         self._note(entry)
@@ -248,19 +250,30 @@ class Replay:
             self.shuts_at = self.now + OPEN_FOR
 
     def _decide(
-        self, card: str, person: str | None, company: str | None, reader: str
+        self, held: Held, numbers: list[str], person: str | None, company: str | None
     ) -> tuple[str | None, str, str | None]:
         """Way, outcome and reason. Whoever goes out is let out, and what speaks against it is only remarked."""
         if self.rules is None:
             return None, "denied", "unbound"
-        inside = self._is_inside(self._who(card, person, company))
-        way = reader if reader != "both" else "out" if inside else "in"
-        reason = None
-        if card in self.blocked:
+        inside = self._is_inside(self._who(held.card, person, company))
+        way = held.reader if held.reader != "both" else "out" if inside else "in"
+        reason = self._what_is_wrong(held)
+        if not self.blocked.isdisjoint(numbers):
             reason = "blocked"
-        elif self.rules.closed and person is None:
+        elif reason is None and self.rules.closed and person is None:
             reason = "not_enrolled"
         return way, "denied" if reason and way == "in" else "granted", reason
+
+    def _what_is_wrong(self, held: Held) -> str | None:
+        """What speaks against the card itself."""
+        assert self.rules is not None
+        if _wanders(held.card):
+            return "card_random"
+        if held.ends is not None and self._quality() != "untrusted" and self.now + self.wrong_by >= held.ends:
+            return "card_expired"
+        if self.rules.asks != "off" and held.proof in {"copied", "mismatched", "foreign"}:
+            return f"card_{held.proof}"
+        return "card_unproved" if self.rules.asks == "require" and held.proof != "genuine" else None
 
     def _is_inside(self, who: tuple[str, str]) -> bool:
         """Whether the last time somebody went through, it was in, and not so long ago that it no longer counts."""
@@ -280,7 +293,7 @@ class Replay:
         return not (is_right and self.rules and self.rules.reset and shows - age < _last_reset(self.rules.reset, shows))
 
     def _note(self, entry: Entry) -> None:
-        _, card, person, company, _, way, outcome, *_ = entry.words
+        _, card, person, company, _, _, _, way, outcome, *_ = entry.words
         if outcome != "granted":
             return
         who = self._who(str(card), person, company)
@@ -300,6 +313,11 @@ class Replay:
     def _shut(self, cause: str) -> None:
         self.shuts_at = None
         self._write("door", "gate", "locked", cause)
+
+
+def _wanders(number: str) -> bool:
+    """Whether a card has this number for one touch only (ISO/IEC 14443-3)."""
+    return number.startswith("uid:08") and len(number) == len("uid:08000000")
 
 
 def _last_reset(reset: str, shows: int) -> int:

@@ -46,7 +46,7 @@ def words(payload: Payload) -> tuple[object, ...]:
     """What it says beside its time."""
     match payload:
         case Tap() as tap:
-            who = (tap.card, tap.person, tap.company, tap.reader)
+            who = (tap.card, tap.person, tap.company, tap.reader, tap.also, tap.proof.value)
             answer = (tap.direction, tap.outcome, tap.reason, tap.project, tuple(sorted(tap.tables.items())))
             return ("tap", *who, *answer)
         case DoorChange(door=door, state=state, cause=cause):
@@ -100,7 +100,7 @@ def test_a_replay_of_a_months_fifty_thousand_taps_agrees_with_the_ledger(memory:
 
     taps = [entry for entry in ledger if isinstance(entry, Tap)]
     told = Counter((tap.outcome.value, tap.direction, tap.reason) for tap in taps)
-    assert len(told) == 7, f"a month that tries every way of answering: {told}"
+    assert len(told) == 19, f"a month that tries every way of answering: {told}"
     assert {entry.clock_quality.value for entry in ledger} == {"synchronised", "held", "untrusted"}
     assert any(later.occurred_at < earlier.occurred_at for earlier, later in pairwise(ledger)), "clocks went back"
 

@@ -49,13 +49,15 @@ def _roster(chance: Random, workers: list[Worker]) -> Iterator[Happening]:
     yield Bound(1, closed=False, reset=None)
     yield Bound(5 * DAY, closed=False, reset="03:00")
     yield Bound(12 * DAY + 9 * HOUR, closed=True, reset="03:00")
-    yield Bound(19 * DAY, closed=False, reset="02:30")
+    yield Bound(15 * DAY + 10 * HOUR, closed=True, reset="03:00", asks="require")
+    yield Bound(16 * DAY, closed=True, reset="03:00", asks="prefer")
+    yield Bound(19 * DAY, closed=False, reset="02:30", asks="prefer")
     for card in (card for worker in workers for card in worker.cards):
         if card.person is not None:
             late = chance.random() < 0.06
-            yield Enrolled(chance.randrange(ENDS) if late else 2, card.id, card.person, card.company)
+            yield Enrolled(chance.randrange(ENDS) if late else 2, card.enrolled_as, card.person, card.company)
         if chance.random() < 0.05:
-            yield Blocked(chance.randrange(DAY, ENDS), card.id)
+            yield Blocked(chance.randrange(DAY, ENDS), chance.choice((card.id, *card.also)))
 
 
 def _power_and_clock(chance: Random) -> Iterator[Happening]:
