@@ -12,6 +12,7 @@ import msgspec
 from edge.doors.contradictions import contradictions, pins_of
 from edge.errors import ConfigInvalid
 from edge.forms import form, is_list, meaning
+from edge.readers.contradictions import contradictions as of_readers
 from edge.settings import (
     MOST_OF_A_KIND,
     REPEATED,
@@ -191,19 +192,7 @@ def _contradictions(
     yield from _twice("signals and door", "pin", [*lights, *(pin for door in doors for pin in pins_of(door))])
     for door in doors:
         yield from contradictions(door)
-    for reader in readers:
-        if reader.kind == "serial" and reader.device is None:
-            yield _("reader {name} is serial and has no device: give its port, as /dev/serial/by-id/…").format(
-                name=reader.name
-            )
-        if reader.kind != "serial" and reader.device is not None:
-            yield _("reader {name} is {kind} and has a device: only a serial reader has one").format(
-                name=reader.name, kind=reader.kind
-            )
-        for name in sorted(set(reader.doors or ()) - {door.name for door in doors}):
-            yield _("reader {name} stands at door {door}, and there is no [[door]] of that name").format(
-                name=reader.name, door=name
-            )
+    yield from of_readers(readers, {door.name for door in doors})
 
 
 def _unreadable(panel: PanelSettings | None) -> Iterator[str]:

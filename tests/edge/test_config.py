@@ -158,6 +158,17 @@ def test_a_variable_that_overrides_nothing_is_a_mistake_with_a_suggestion(tmp_pa
         ("pin = 5", "pin = 17", "signals and door.pin = 17 stands more than once"),
         ('device = "/dev/serial/by-id/usb-reader"', "", "reader in is serial and has no device"),
         ('kind = "serial"', 'kind = "pcsc"', "reader in is pcsc and has a device"),
+        (
+            "[[door]]",
+            '[[reader]]\nname = "out"\nkind = "serial"\ndevice = "/dev/serial/by-id/usb-reader"\n[[door]]',
+            "readers in and out have the same device /dev/serial/by-id/usb-reader: each needs its own",
+        ),
+        (
+            "[[door]]",
+            '[[reader]]\nname = "a"\nkind = "pcsc"\n[[reader]]\nname = "b"\nkind = "pcsc"\n[[door]]',
+            "readers a and b take the same PC/SC reader: give each `pcsc` a part of the name",
+        ),
+        ('direction = "in"', 'direction = "in"\npcsc = "ACS"', "reader in is serial and has a pcsc: leave it out"),
         ("[[door]]", '[[door]]\nname = "gate"\npin = 6\n[[door]]', "door.name = 'gate' stands more than once"),
         ('direction = "in"', 'direction = "in"\ndoors = ["shed"]', "there is no [[door]] of that name"),
         ("[[reader]]", "[reader]", "reader must be written as [[reader]]"),
