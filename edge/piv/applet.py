@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
-from edge.piv.apdu import EXTENDED_MOST, Command, objects, tlv
+from edge.piv.apdu import EXTENDED_MOST, SHORT_MOST, Command, objects, tlv
 from edge.piv.issuer import YEARS, Algorithm, Holder, Issuer, Key, Valid, chuid, new_key, self_signed
 
 RID: Final = bytes.fromhex("A000000308")
@@ -184,7 +184,10 @@ class Applet:
             return NOT_FOUND
         self._is_selected = True
         template = tlv(0x61, tlv(0x4F, self._aid[len(RID) :]) + tlv(0x79, tlv(0x4F, RID)))
-        return self._send(template, 0 if self._manners.chained_select else command.expected)
+        if self._manners.chained_select:
+            self._pending = template
+            return _more(template)
+        return self._send(template, command.expected)
 
     def _read(self, command: Command) -> bytes:
         """GET DATA: part 2, 3.1.2."""
@@ -225,11 +228,18 @@ class Applet:
         return self._send(tlv(0x7C, tlv(0x82, signature)), command.expected)
 
     def _send(self, answer: bytes, expected: int) -> bytes:
-        """As much as is expected, and how much is left (ISO/IEC 7816-4, 5.3.4)."""
-        size = min(expected, self._manners.at_once)
+        """As much as is expected, and how much is left (ISO/IEC 7816-4, 5.3.4).
+
+        SP 800-73-5 puts Le into every command that is answered by more than a status. Cards that take it as 00 where it
+        is missing are so many that clients leave it out.
+        """
+        size = min(expected or SHORT_MOST, self._manners.at_once)
         self._pending = answer[size:]
-        left = len(self._pending)
-        return answer[:size] + (bytes([0x61, left if left < 0x100 else 0]) if left else SUCCESS)
+        return answer[:size] + (_more(self._pending) if self._pending else SUCCESS)
+
+
+def _more(left: bytes) -> bytes:
+    return bytes([0x61, len(left) if len(left) <= 0xFF else 0])
 
 
 def _number(key: Key) -> int:

@@ -114,6 +114,13 @@ def test_a_long_object_comes_in_parts_of_256_bytes_or_at_once_where_the_reader_c
     assert len(selected(CARD).answer(EXTENDED)) > 700
 
 
+def test_a_command_that_leaves_out_how_much_it_expects_gets_what_fits() -> None:
+    applet = selected(CARD)
+    first = applet.answer(GET_CHUID)
+    assert (len(first), first[-2:]) == (258, b"\x61\x00")
+    assert len(applet.answer(bytes.fromhex("00C00000"))) == 258
+
+
 def test_a_card_may_give_less_at_once_than_is_asked_for() -> None:
     small = replace(CARD, manners=Manners(at_once=100))
     assert len(selected(small).answer(EXTENDED)) == 102

@@ -50,14 +50,19 @@ class FieldWatcher:
 
     def wait_until_empty(self, seconds: float = 5.0) -> None:
         """Returns once pcscd has noticed that no card is there."""
+        self._wait(scard.SCARD_STATE_EMPTY, seconds)
+
+    def wait_until_there(self, seconds: float = 5.0) -> None:
+        """Returns once pcscd has noticed that a card is there."""
+        self._wait(scard.SCARD_STATE_PRESENT, seconds)
+
+    def _wait(self, awaited: int, seconds: float) -> None:
         _, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_SYSTEM)
         try:
             known, left = scard.SCARD_STATE_UNAWARE, int(seconds * 1000)
-            while True:
+            while not known & awaited:
                 outcome, states = scard.SCardGetStatusChange(context, left, [(self.name, known)])
                 assert outcome == scard.SCARD_S_SUCCESS, scard.SCardGetErrorMessage(outcome)
                 known = states[0][1]
-                if known & scard.SCARD_STATE_EMPTY:
-                    return
         finally:
             scard.SCardReleaseContext(context)
