@@ -17,7 +17,7 @@ from edge.signals.patterns import PATTERNS
 from edge.signals.resting import Resting
 from edge.signals.signals import Signals
 from edge.tables.tables import Tables
-from protocol.clock import MICROSECONDS
+from protocol.clock import MICROSECONDS, ClockReading
 
 LIGHTS = ("red", "green", "buzzer")
 
@@ -54,7 +54,7 @@ class Report:
             "terminal": ledger.terminal,
             "software": self.software,
             "binding": self._binding(),
-            "link": {"online": self.link.is_online(), "broker": f"{self.broker.host}:{self.broker.port}"},
+            "link": self._link(now),
             "queue": {"depth": self.outbox.depth, "oldest_unsent": None if oldest is None else _moment(oldest)},
             "clock": {"utc": _moment(now.utc), "quality": now.quality, "floor": _moment(self.clock.floor)},
             "readers": parts.readers,
@@ -71,6 +71,7 @@ class Report:
                 "behind": self.outbox.depth_behind,
             },
             "tables": self.tables.versions,
+            "lacking": [table.name for table in self.tables.held() if not table.held],
             "panel": self.panel,
         }
 
@@ -82,6 +83,15 @@ class Report:
         gone = f", lost: {', '.join(lost)}" if lost else ""
         panel = f"; panel at {self.panel}" if self.panel else ""
         return f"{where}; {link}, {self.outbox.depth} entries unsent; {len(self.readers)} readers{gone}{panel}"
+
+    def _link(self, now: ClockReading) -> dict[str, Any]:
+        """`silent_seconds`: since the cloud last said something that it had signed; None where it never has."""
+        silent = self.tables.unheard_for(now)
+        return {
+            "online": self.link.is_online(),
+            "broker": f"{self.broker.host}:{self.broker.port}",
+            "silent_seconds": None if silent is None else silent / MICROSECONDS,
+        }
 
     def _binding(self) -> dict[str, Any] | None:
         binding = self.tables.binding
