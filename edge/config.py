@@ -2,7 +2,7 @@
 
 import difflib
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar, get_type_hints
@@ -17,6 +17,7 @@ from edge.settings import (
     MOST_OF_A_KIND,
     REPEATED,
     SINGLE,
+    CardSettings,
     DoorSettings,
     LinkSettings,
     PanelSettings,
@@ -34,27 +35,33 @@ EXIT_CONFIG: Final = 78  # EX_CONFIG of sysexits.h: systemd does not try again
 PREFIX: Final = "GRINDVAKT_"
 LARGEST_FILE: Final = 256 * 1024
 
-S = TypeVar("S", TerminalSettings, LinkSettings, SignalSettings, PanelSettings, ReaderSettings, DoorSettings)
+S = TypeVar(
+    "S", TerminalSettings, LinkSettings, SignalSettings, CardSettings, PanelSettings, ReaderSettings, DoorSettings
+)
 
 
-def load(path: Path, environment: Mapping[str, str]) -> Settings:
-    """Read the file and what the environment overrides. Raises ConfigInvalid with every mistake there is."""
+def load(path: Path, environment: Mapping[str, str], *, thorough: bool = False) -> Settings:
+    """Read the file and what the environment overrides. Raises ConfigInvalid with every mistake there is.
+
+    `thorough`: files that are wrong are mistakes too; a daemon says so and goes on without them.
+    """
     document = _document(path)
     reading = Reading(path.parent.absolute(), dict(_overrides(environment)))
     reading.unknown_words(document)
     terminal = reading.section("terminal", TerminalSettings, document.get("terminal", {}))
     link = reading.section("link", LinkSettings, document.get("link", {}))
     signals = reading.section("signals", SignalSettings, document.get("signals", {}))
+    cards = reading.section("cards", CardSettings, document.get("cards", {}))
     panel = reading.section("panel", PanelSettings, document.get("panel", {}))
     readers = reading.sections("reader", ReaderSettings, document.get("reader", []))
     doors = reading.sections("door", DoorSettings, document.get("door", []))
     problems = [*reading.problems, *_contradictions(link, signals, readers, doors)]
-    problems += _unreadable(panel)
+    problems += [*_unreadable(panel), *(_untrusted(cards) if thorough else ())]
     if "reader" not in document:
         problems.append(_("[[reader]] is missing: without a reader nobody can tap"))
-    if problems or terminal is None or link is None or signals is None or panel is None:
+    if problems or terminal is None or link is None or signals is None or panel is None or cards is None:
         raise ConfigInvalid(path, problems)
-    return Settings(path, terminal, link, signals, tuple(readers), tuple(doors), panel)
+    return Settings(path, terminal, link, signals, tuple(readers), tuple(doors), panel, cards)
 
 
 def _document(path: Path) -> dict[str, Any]:
@@ -201,6 +208,15 @@ def _unreadable(panel: PanelSettings | None) -> Iterator[str]:
             CardId.parse(text.partition(" ")[0])
         except CardIdInvalid as fault:
             yield _("panel.cards = {text}: {fault}").format(text=_shortened(text), fault=fault)
+
+
+def _untrusted(cards: CardSettings | None) -> Sequence[str]:
+    """What is wrong with the files of issuers; X.509 is loaded only where there are some."""
+    if cards is None or not cards.issuers:
+        return ()
+    from edge.piv.trusted import load as load_issuers
+
+    return load_issuers(cards.issuers).problems
 
 
 def _twice(section: str, key: str, values: list[Any]) -> Iterator[str]:

@@ -38,7 +38,7 @@ from edge.movements import Movements
 from edge.pins.lines import Line
 from edge.pins.pins import Pins
 from edge.readers import Reader
-from edge.readers.fitting import fitted_reader
+from edge.readers.fitting import fitted_prover, fitted_reader
 from edge.readers.simulated import SimulatedReader
 from edge.report import Report, condition
 from edge.requests import Requests
@@ -196,7 +196,8 @@ def _build(settings: Settings, simulate: bool, ground: Ground, state: State, sta
     mounted = {each.name: Mounting(each.direction, each.doors) for each in settings.readers}
     knowledge = Knowledge(tables, _movements(ground, ledger), mounted)
 
-    readers = [fitted_reader(each) for each in settings.readers]
+    prover = fitted_prover(settings.cards, tables)
+    readers = [fitted_reader(each, prover) for each in settings.readers]
     doors = ground.doors
     outbox = Outbox(ledger)
     stack.callback(outbox.close)

@@ -35,6 +35,7 @@ class Event(StrEnum):
     READER_LOST = "reader.lost"
     READER_RETURNED = "reader.returned"
     READER_TAMPERED = "reader.tampered"
+    ISSUER_REFUSED = "issuer.refused"
 
     RECEIPT_REFUSED = "receipt.refused"
     RECEIPT_LOWERED = "receipt.lowered"

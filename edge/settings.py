@@ -166,6 +166,18 @@ class PanelSettings:
     ] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardSettings:
+    """Section [cards]: whose PIV cards are believed, where the project asks them to prove themselves."""
+
+    issuers: Annotated[
+        tuple[Path, ...],
+        Meta(
+            max_length=32, description="files with the certificates (PEM) of who issued the cards, and of who is above"
+        ),
+    ] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Everything a terminal is told; `path` is the file it came from."""
@@ -177,8 +189,15 @@ class Settings:
     readers: tuple[ReaderSettings, ...]
     doors: tuple[DoorSettings, ...]
     panel: PanelSettings = field(default_factory=PanelSettings)
+    cards: CardSettings = field(default_factory=CardSettings)
 
 
-SINGLE: Final = {"terminal": TerminalSettings, "link": LinkSettings, "signals": SignalSettings, "panel": PanelSettings}
+SINGLE: Final = {
+    "terminal": TerminalSettings,
+    "link": LinkSettings,
+    "signals": SignalSettings,
+    "cards": CardSettings,
+    "panel": PanelSettings,
+}
 REPEATED: Final = {"reader": ReaderSettings, "door": DoorSettings}
 MOST_OF_A_KIND: Final = 32  # a status message carries at most so many

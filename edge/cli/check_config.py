@@ -14,7 +14,7 @@ from edge.words import _
 def check_config(path: Path, environment: Mapping[str, str], *, as_json: bool) -> int:
     """Say every mistake in the settings, and what is not a mistake but not there yet."""
     try:
-        settings = load(path, environment)
+        settings = load(path, environment, thorough=True)
     except ConfigInvalid as fault:
         if not as_json:
             raise
