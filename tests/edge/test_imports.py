@@ -56,6 +56,9 @@ NEVER: Final = {
     "unittest",
     "uvicorn",
 }
+SIMULATED_CARDS: Final = {"edge.piv.applet", "edge.piv.issuer", "edge.piv.kept", "edge.readers.virtual_card"}
+"""Run beside a terminal, never in it: a daemon cannot make a card, not even one that only it would believe."""
+
 MOST_MODULES: Final = 550
 """Far below what one large library brings; a daemon had 466, and 494 with both readers, when this was written."""
 
@@ -112,3 +115,4 @@ def test_nothing_heavy_is_loaded(simulated: set[str], with_readers: set[str]) ->
 def test_what_only_a_simulation_needs_is_loaded_by_nothing_else(simulated: set[str], with_readers: set[str]) -> None:
     assert "edge.panel.server" in simulated
     assert not {name for name in with_readers if name.startswith("edge.panel")}
+    assert not SIMULATED_CARDS & (simulated | with_readers)
