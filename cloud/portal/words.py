@@ -7,7 +7,7 @@ from typing import Final
 
 from cloud.portal.languages import msgid
 from protocol.clock import ClockQuality
-from protocol.decision import AntiPassback, ClockPolicy, Direction, Reason
+from protocol.decision import AntiPassback, CardAuthentication, ClockPolicy, Direction, Proof, Reason
 
 MOST_SHOWN: Final = 20
 
@@ -65,6 +65,16 @@ REMARKS: Final = {
     Reason.DOORS_EXPIRED: msgid("Recorded, but no door opened: the terminal had not heard from the cloud for too long"),
 }
 
+PROOFS: Final = {
+    Proof.NOT_ASKED: None,
+    Proof.GENUINE: Sign(msgid("Proved genuine"), "granted", "good"),
+    Proof.NO_KEY: Sign(msgid("Has no key to prove itself with"), "warning", "care"),
+    Proof.COPIED: Sign(msgid("A copy"), "denied", "bad"),
+    Proof.MISMATCHED: Sign(msgid("Number and certificate do not belong together"), "denied", "bad"),
+    Proof.FOREIGN: Sign(msgid("Of an unknown issuer"), "denied", "bad"),
+}
+"""What came of asking a card whether it is genuine; nothing is said where nobody asked."""
+
 CLOCKS: Final = {
     ClockQuality.SYNCHRONISED: Sign(msgid("Synchronised"), "clock", "good"),
     ClockQuality.HELD: Sign(msgid("Running on its own"), "clock", "care"),
@@ -81,6 +91,12 @@ ANTI_PASSBACK: Final = {
 CLOCK_POLICIES: Final = {
     ClockPolicy.IGNORE_SCHEDULES: msgid("Hours are not checked"),
     ClockPolicy.ALWAYS_ONLY: msgid("Only people whose right has no hours come in"),
+}
+
+CARD_AUTHENTICATION: Final = {
+    CardAuthentication.OFF: msgid("Not asked for"),
+    CardAuthentication.PREFER: msgid("Copies and cards of unknown issuers are refused"),
+    CardAuthentication.REQUIRE: msgid("Only cards that prove it come in"),
 }
 
 DOOR_STATES: Final = {

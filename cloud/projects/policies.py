@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import msgspec
 
 from cloud.errors import FieldInvalid
-from protocol.decision import AntiPassback, ClockPolicy
+from protocol.decision import AntiPassback, CardAuthentication, ClockPolicy
 from protocol.rights import Right
 
 MOST_RIGHTS: Final = 32
@@ -29,7 +29,7 @@ class Policies(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_f
     `anti_passback_minutes`: how long `timed` denies. `occupancy_limit`: how many may be inside, None: any number.
     `doors_expire_after_offline`: minutes without the cloud after which no tap opens a door, None: never.
     `clock_untrusted`: what counts for people whose rights have hours. `holidays`: dates as YYYY-MM-DD. `rights`: what
-    an enrolment can name.
+    an enrolment can name. `card_authentication`: whether a card must prove that it is the one that was issued.
     """
 
     anti_passback: AntiPassback = AntiPassback.OFF
@@ -39,6 +39,7 @@ class Policies(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_f
     clock_untrusted: ClockPolicy = ClockPolicy.IGNORE_SCHEDULES
     holidays: Annotated[tuple[str, ...], msgspec.Meta(max_length=MOST_HOLIDAYS)] = ()
     rights: Annotated[tuple[Right, ...], msgspec.Meta(max_length=MOST_RIGHTS)] = ()
+    card_authentication: CardAuthentication = CardAuthentication.OFF
 
     @classmethod
     def load(cls, stored: dict[str, object]) -> "Policies":

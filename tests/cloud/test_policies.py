@@ -19,7 +19,7 @@ from cloud.projects.policies import Policies
 from cloud.projects.service import set_policies
 from cloud.sync.models import TableRow
 from cloud.units.service import Placement, bind, renew_every_binding
-from protocol.decision import AntiPassback, Binding, ClockPolicy, Enrolment
+from protocol.decision import AntiPassback, Binding, CardAuthentication, ClockPolicy, Enrolment
 from protocol.rights import Hours, Right
 from protocol.tables import decode_binding, decode_enrolment
 from tests.cloud.site import STAFF, Site, make_card, make_site
@@ -37,6 +37,7 @@ ALL = Policies(
     clock_untrusted=ClockPolicy.ALWAYS_ONLY,
     holidays=("2026-12-24", "2026-12-25"),
     rights=(DAYS, NIGHTS),
+    card_authentication=CardAuthentication.PREFER,
 )
 
 
@@ -70,7 +71,7 @@ def enrolment(database: Database, site: Site) -> Enrolment:
     return decode_enrolment(value)
 
 
-@pytest.mark.feature("F14", "F15")
+@pytest.mark.feature("F05", "F14", "F15")
 def test_policies_reach_the_bindings_of_the_projects_terminals(database: Database, site: Site) -> None:
     regulate(database, site, ALL)
     told = binding(database)
@@ -78,6 +79,7 @@ def test_policies_reach_the_bindings_of_the_projects_terminals(database: Databas
     assert (told.occupancy_limit, told.doors_expire_after_offline) == (80, 1440)
     assert (told.clock_untrusted, told.holidays) == (ClockPolicy.ALWAYS_ONLY, ALL.holidays)
     assert told.rights == (DAYS, NIGHTS)
+    assert told.card_authentication is CardAuthentication.PREFER
     assert (told.project, told.place, told.doors) == (site.project, "Grinden", ("grind",))
 
 
@@ -120,6 +122,7 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("doors_expire_after_offline", {"doors_expire_after_offline": 0}),
     ("doors_expire_after_offline", {"doors_expire_after_offline": 10**9}),
     ("clock_untrusted", {"clock_untrusted": "whatever"}),
+    ("card_authentication", {"card_authentication": "sometimes"}),
     ("holidays", {"holidays": ("2026-02-30",)}),
     ("holidays", {"holidays": ("Christmas",)}),
     ("holidays", {"holidays": ("20261224",)}),

@@ -17,7 +17,7 @@ from cloud.portal import words
 from cloud.portal.languages import FOLDER, OWN_NAMES, Language, preferred
 from cloud.portal.visits import NOTES, Note
 from protocol.clock import ClockQuality
-from protocol.decision import AntiPassback, ClockPolicy, Direction, Reason
+from protocol.decision import AntiPassback, CardAuthentication, ClockPolicy, Direction, Proof, Reason
 from tests.support.visitor import Visitor
 
 CODE = Path(cloud.__file__).parent
@@ -88,6 +88,8 @@ def test_everything_that_is_stored_as_a_code_has_words() -> None:
     assert words.REFUSALS.keys() == words.REMARKS.keys() == set(Reason)
     assert words.ANTI_PASSBACK.keys() == set(AntiPassback)
     assert words.CLOCK_POLICIES.keys() == set(ClockPolicy)
+    assert words.CARD_AUTHENTICATION.keys() == set(CardAuthentication)
+    assert words.PROOFS.keys() == set(Proof)
     assert words.DIRECTIONS.keys() == set(Direction)
     assert words.CLOCKS.keys() == set(ClockQuality)
     assert NOTES.keys() == set(Note)
