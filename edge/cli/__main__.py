@@ -53,6 +53,10 @@ def _obey(asked: argparse.Namespace) -> int:
         from edge.cli.check_config import check_config
 
         return check_config(asked.config, os.environ, as_json=asked.json)
+    if asked.command == "doctor":
+        from edge.cli.doctor import doctor
+
+        return doctor(asked.config, os.environ, as_json=asked.json)
     settings = load(asked.config, os.environ)
     match asked.command:
         case "run":

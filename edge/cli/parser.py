@@ -55,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--simulate", action="store_true", help=_("no hardware: a panel to see and tap it"))
     _command(commands, "status", _("say how the running daemon is"), shared)
     _command(commands, "check-config", _("look for mistakes in the settings"), shared)
+    _command(commands, "doctor", _("look at every part, and say what to do; status 1 where one is bad"), shared)
     tap = _command(commands, "tap", _("hold a card against a simulated reader"), shared)
     tap.add_argument("card", metavar=_("CARDID"), help=_("for example uid:04A1B2C3D4E5F6"))
     tap.add_argument("--reader", metavar=_("NAME"), help=_("which simulated reader; the first, if not given"))

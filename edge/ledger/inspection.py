@@ -69,12 +69,13 @@ class Verified:
 class LedgerInspection:
     """A ledger's file, or what was read of a damaged one, opened for reading only.
 
-    Raises LedgerUnusable where that is not possible.
+    `at_rest`: nobody writes it, so that looking need leave nothing beside it either. Raises LedgerUnusable where
+    reading is not possible.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, at_rest: bool = False) -> None:
         self.path = path
-        self._connection = _opened(path)
+        self._connection = _opened(path, at_rest=at_rest)
         try:
             with self._translated():
                 self._database = Database(self._connection, recursive_triggers=False, execute_plugins=False)
@@ -264,14 +265,14 @@ class _Walk:
             raise ChainBroken(self.seq, "its hash is not the one that the cloud has receipted")
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _opened(path: Path, *, at_rest: bool) -> sqlite3.Connection:
     """A connection that changes nothing, also where nothing can be changed. Raises LedgerUnusable."""
     if not path.is_file():
         raise LedgerUnusable(path, "there is no such file", _NAME_IT)
     log = path.with_name(f"{path.name}-wal")
     is_fixed = not os.access(path.parent, os.W_OK)
     has_log = log.exists() and log.stat().st_size > 0
-    how = "immutable=1" if is_fixed and not has_log else "mode=ro"
+    how = "immutable=1" if (is_fixed and not has_log) or (at_rest and not log.exists()) else "mode=ro"
     try:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=5)
         connection.execute("SELECT 1 FROM sqlite_master LIMIT 1")

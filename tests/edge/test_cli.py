@@ -70,7 +70,9 @@ def test_status_tells_a_program_the_same(running: TerminalProcess, capsys: pytes
     answer = json.loads(out)
     assert status == 0
     assert (answer["terminal"], answer["binding"]["place"], answer["link"]["online"]) == ("gate-1", "North gate", False)
-    assert answer["readers"] == {"both": True}
+    assert answer["readers"] == {
+        "both": {"there": True, "kind": "simulated", "why": None, "lost_at": None, "tampered": False}
+    }
     assert set(answer["lights"]) == {"shown", "red", "green", "buzzer"}
     assert answer["ledger"]["last_seq"] == answer["queue"]["depth"] >= 4
     assert answer["clock"]["quality"] in {"synchronised", "held", "untrusted"}
@@ -183,7 +185,7 @@ def test_check_config_says_what_is_right_and_what_is_not_there_yet(
 ) -> None:
     status, out, _ = asked(stopped, capsys, "check-config")
     assert status == 0
-    assert "terminal.toml is right: terminal gate-1, 1 readers, 1 doors" in out
+    assert "terminal.toml is right: terminal gate-1, readers: 1, doors: 1" in out
     assert "ca.pem is not there yet: no link until it is" in out
     assert "door gate: GPIO 5 is pulled up until the daemon runs, which energises it: use one of 9 to 27" in out
     status, out, _ = asked(stopped, capsys, "check-config", "--json")

@@ -87,7 +87,7 @@ def test_without_network_and_certificates_taps_are_answered_and_the_link_says_wh
     terminal.start()
     assert terminal.tap(ANNA)["outcome"] == "granted"
     status = terminal.status()
-    assert status["link"] == {"online": False, "broker": "127.0.0.1:1"}
+    assert status["link"] == {"online": False, "broker": "127.0.0.1:1", "silent_seconds": None}
     assert status["queue"]["depth"] == status["ledger"]["last_seq"]
     (line, *_) = [line for line in terminal.log if line["event"] == "link.delayed"]
     assert "ca.pem" in line["why"]
