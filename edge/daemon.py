@@ -39,6 +39,7 @@ from edge.pins.lines import Line
 from edge.pins.pins import Pins
 from edge.readers import Reader
 from edge.readers.fitting import fitted_prover, fitted_reader
+from edge.readers.overview import Overview
 from edge.readers.simulated import SimulatedReader
 from edge.report import Report, condition
 from edge.requests import Requests
@@ -128,7 +129,7 @@ async def _run(settings: Settings, environment: Mapping[str, str], simulate: boo
         end_on_damage(state.ledger, loop, partial(_settle, stopping, EXIT_BUG))
         parts = _build(settings, simulate, ground, state, stack)
         for reader in parts.readers:
-            reader.start(parts.sightings.hand_over)
+            reader.start(parts.report.overview.before(parts.sightings.hand_over))
             stack.callback(reader.stop)
         service.say("READY=1", f"STATUS={parts.report.words()}")
         _log.info(Event.TERMINAL_STARTED, terminal=settings.terminal.id, software=parts.report.software)
@@ -216,7 +217,9 @@ def _build(settings: Settings, simulate: bool, ground: Ground, state: State, sta
     tables.on_change = sightings.tables_changed
     front = _front(settings, stack) if simulate else None
     where, page = settings.link, front.address if front else None
-    report = Report(software(), where, clock, outbox, tables, link, readers, doors, signals, resting, pins, page)
+    kinds = {each.name: each.kind for each in settings.readers}
+    overview = Overview(loop, clock, readers, kinds, tables.enrolment)
+    report = Report(software(), where, clock, outbox, tables, link, overview, doors, signals, resting, pins, page)
     asked, tappable = DoorRequests(doors, ground.walls if simulate else None), _tappable(readers)
     showing = Showing(signals, resting, loop)
     visits = Showings(clock, ledger, link.wake)

@@ -28,6 +28,8 @@ LONGEST_SHOWING: Final = 600.0
 PATIENCE: Final = 10.0
 """Seconds that either side waits for the other's line."""
 
+Word = Annotated[str, msgspec.Meta(max_length=200)]
+
 _log = structlog.get_logger()
 
 
@@ -69,7 +71,19 @@ class AskOpen(msgspec.Struct, frozen=True, tag_field="ask", tag="open", forbid_u
     door: str
 
 
-Request = AskStatus | AskTap | AskReader | AskSignal | AskDoor | AskOpen
+class AskInspected(msgspec.Struct, frozen=True, tag_field="ask", tag="inspected", forbid_unknown_fields=True):
+    """Write down that the ledger is shown: what of it, to whom and how, in words by name."""
+
+    details: Annotated[dict[Annotated[str, msgspec.Meta(max_length=20)], Word], msgspec.Meta(max_length=12)]
+
+
+class AskSightings(msgspec.Struct, frozen=True, tag_field="ask", tag="sightings", forbid_unknown_fields=True):
+    """What did the readers see after this number? Answered when there is something, or after a while; none: at once."""
+
+    after: Annotated[int, msgspec.Meta(ge=0)] | None = None
+
+
+Request = AskStatus | AskTap | AskReader | AskSignal | AskDoor | AskOpen | AskInspected | AskSightings
 Answer = dict[str, Any]
 
 

@@ -12,6 +12,7 @@ from edge.link.link import Condition, Link
 from edge.link.outbox import Outbox
 from edge.pins.pins import Pins
 from edge.readers import Reader
+from edge.readers.overview import Overview
 from edge.settings import LinkSettings
 from edge.signals.patterns import PATTERNS
 from edge.signals.resting import Resting
@@ -38,12 +39,17 @@ class Report:
     outbox: Outbox
     tables: Tables
     link: Link
-    readers: Sequence[Reader]
+    overview: Overview
     doors: Mapping[str, Door]
     signals: Signals
     resting: Resting
     pins: Pins
     panel: str | None = None
+
+    @property
+    def readers(self) -> Sequence[Reader]:
+        """Every reader of the settings."""
+        return self.overview.readers
 
     def status(self) -> dict[str, Any]:
         """Everything, for `grindvakt status`. Raises LedgerFault."""
@@ -57,7 +63,7 @@ class Report:
             "link": self._link(now),
             "queue": {"depth": self.outbox.depth, "oldest_unsent": None if oldest is None else _moment(oldest)},
             "clock": {"utc": _moment(now.utc), "quality": now.quality, "floor": _moment(self.clock.floor)},
-            "readers": parts.readers,
+            "readers": self.overview.states(),
             "doors": parts.doors,
             "conditions": [{"name": each, "says": PATTERNS[each].says} for each in self.resting.held],
             "lights": {"shown": self.signals.shown, **{name: self.pins[name].is_on for name in LIGHTS}},

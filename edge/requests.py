@@ -5,13 +5,25 @@ from typing import assert_never
 
 from edge.doors.requests import DoorRequests
 from edge.errors import RequestRefused
-from edge.local import Answer, AskDoor, AskOpen, AskReader, AskSignal, AskStatus, AskTap, Request
+from edge.local import (
+    Answer,
+    AskDoor,
+    AskInspected,
+    AskOpen,
+    AskReader,
+    AskSightings,
+    AskSignal,
+    AskStatus,
+    AskTap,
+    Request,
+)
 from edge.readers import CardSeen
 from edge.readers.simulated import ReaderAct, SimulatedReader
 from edge.report import Report
 from edge.sightings import Sightings
 from edge.signals.patterns import PATTERNS
 from edge.signals.showing import Showing
+from edge.visit.recording import Showings
 from protocol.cards import CardId
 
 
@@ -24,12 +36,14 @@ class Requests:
         sightings: Sightings,
         showing: Showing,
         doors: DoorRequests,
+        visits: Showings,
         simulated: Mapping[str, SimulatedReader] | None,
     ) -> None:
         self._report = report
         self._sightings = sightings
         self._showing = showing
         self._doors = doors
+        self._visits = visits
         self._simulated = simulated
 
     async def respond(self, request: Request) -> Answer:
@@ -48,6 +62,10 @@ class Requests:
                 return self._doors.look(door) if act is None else self._doors.act(door, act)
             case AskOpen(door):
                 return self._doors.open(door)
+            case AskSightings(after):
+                return await self._report.overview.since(after)
+            case AskInspected(details):
+                return self._visits.note(details)
             case _:
                 assert_never(request)
 

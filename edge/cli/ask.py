@@ -2,6 +2,7 @@
 
 import json
 import sys
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from edge.local import FILE_NAME, Answer, AskStatus, AskTap, Request, ask
@@ -100,8 +101,7 @@ def _status_lines(answer: Answer) -> list[tuple[str, str, str | None]]:
         (_("unsent"), _queue_words(queue), GOOD if not queue["depth"] else UNSURE),
         _clock_line(clock),
     ]
-    for name, is_there in answer["readers"].items():
-        lines.append((f"reader {name}", "there" if is_there else "lost", GOOD if is_there else BAD))
+    lines += [reader_line(name, state) for name, state in answer["readers"].items()]
     lines += [(_("door {name}").format(name=name), state, None) for name, state in answer["doors"].items()]
     lit = [_(name) for name in LIGHTS if lights[name]]
     showing = _("showing {pattern}").format(pattern=lights["shown"])
@@ -116,6 +116,24 @@ def _status_lines(answer: Answer) -> list[tuple[str, str, str | None]]:
     lines.append((_("room"), _room_words(ledger), None))
     lines.append(("", _("{id} ends in {hash}…").format(id=ledger["id"], hash=ledger["last_hash"][:16]), "dim"))
     return lines
+
+
+def reader_line(name: str, state: dict[str, Any]) -> tuple[str, str, str | None]:
+    """How a reader is, and what to do where it is not there."""
+    label = _("reader {name}").format(name=name)
+    if state["tampered"]:
+        return (label, _("opened or taken off its wall: go and look at it"), BAD)
+    if state["there"]:
+        return (label, _("there"), GOOD)
+    if state["why"] is None:
+        return (label, _("not heard of yet"), UNSURE)
+    said = _("lost since {lost_at}: {why}; it comes back by itself")
+    return (label, said.format(lost_at=clock_time(state["lost_at"]), why=state["why"]), BAD)
+
+
+def clock_time(moment: str) -> str:
+    """An ISO 8601 moment by the clock of this place."""
+    return f"{datetime.fromisoformat(moment).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def _clock_line(clock: dict[str, Any]) -> tuple[str, str, str | None]:
