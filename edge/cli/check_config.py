@@ -20,7 +20,7 @@ def check_config(path: Path, environment: Mapping[str, str], *, as_json: bool) -
             raise
         print_json({"problems": fault.problems, "warnings": []})
         return EXIT_CONFIG
-    warnings = cautions(settings)
+    warnings = cautions(settings, time.time_ns() // 1000)
     if as_json:
         print_json({"problems": [], "warnings": warnings})
         return 0
@@ -32,12 +32,3 @@ def check_config(path: Path, environment: Mapping[str, str], *, as_json: bool) -
     for warning in warnings:
         print(f"  - {warning}")
     return 0
-
-
-def issuers_out_of_date(settings: Settings) -> list[str]:
-    """Which issuers of cards are of no use now, by this machine's clock."""
-    if not settings.cards.issuers:
-        return []
-    from edge.piv.trusted import out_of_date
-
-    return out_of_date(settings.cards.issuers, time.time_ns() // 1000)

@@ -18,9 +18,9 @@ SPECIAL: Final = {0: "eeprom", 1: "eeprom", 2: "i2c", 3: "i2c", 14: "console", 1
 """Header pins that something else has a claim on (Raspberry Pi documentation, GPIO)."""
 
 
-def cautions(settings: Settings) -> list[str]:
-    """Each a whole sentence that ends in what to do."""
-    found = [*absences(settings), *_permissions(settings), *_names(settings)]
+def cautions(settings: Settings, now: int) -> list[str]:
+    """Each a whole sentence that ends in what to do; `now` is in microseconds UTC."""
+    found = [*absences(settings), *_permissions(settings), *_names(settings), *_issuers(settings, now)]
     if settings.signals.kind == "simulated":
         return found
     return [*found, *at_boot(settings), *_claims(settings), *_cut_wires(settings)]
@@ -95,6 +95,15 @@ def _names(settings: Settings) -> Iterator[str]:
             if door.name not in named:
                 words = _("door {name}: no reader stands at it, so no tap opens it: name it in the doors of a reader")
                 yield words.format(name=door.name)
+
+
+def _issuers(settings: Settings, now: int) -> list[str]:
+    """Which issuers of cards are of no use now."""
+    if not settings.cards.issuers:
+        return []
+    from edge.piv.trusted import out_of_date
+
+    return out_of_date(settings.cards.issuers, now)
 
 
 def _claims(settings: Settings) -> Iterator[str]:

@@ -140,7 +140,7 @@ def _settings(patient: Patient) -> Iterator[Finding]:
     words = words.format(path=settings.path, terminal=settings.terminal.id, readers=readers, doors=doors)
     yield good(CONFIGURATION, words)
     said_elsewhere = {*absences(settings), *at_boot(settings)}
-    for sentence in cautions(settings):
+    for sentence in cautions(settings, clock_of(settings).read().utc):
         if sentence not in said_elsewhere:
             found, _colon, advice = sentence.rpartition(": ")
             yield doubtful(CONFIGURATION, found, advice)
