@@ -75,9 +75,15 @@ class Ledger:
 
     @classmethod
     def open(
-        cls, path: Path, terminal: TerminalId, clock: Clock, followed: Callable[[], dict[str, str]] = dict
+        cls,
+        path: Path,
+        terminal: TerminalId,
+        clock: Clock,
+        followed: Callable[[], dict[str, str]] = dict,
+        *,
+        starts: bool = True,
     ) -> "Ledger":
-        """Open or begin a ledger, check the end of its chain, and record that the terminal started.
+        """Open or begin a ledger, check the end of its chain, and record that the terminal started, where it `starts`.
 
         `followed` tells a new one what it follows. Raises LedgerFault, ChainBroken.
         """
@@ -93,7 +99,8 @@ class Ledger:
             settle(ledger._execute)
             if not ledger.last_seq:
                 ledger.append(fact(clock, "ledger.opened", {"ledger": ledger.id.hex(), **followed()}))
-            ledger.append(fact(clock, "terminal.started", {}))
+            if starts:
+                ledger.append(fact(clock, "terminal.started", {}))
         except BaseException as exc:
             with log_left_alone(path):
                 connection.close()

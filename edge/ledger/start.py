@@ -43,6 +43,21 @@ def open_ledger(folder: Path, terminal: TerminalId, clock: Clock) -> Ledger:
     return ledger
 
 
+def open_for_one_entry(folder: Path, terminal: TerminalId, clock: Clock) -> Ledger:
+    """The ledger that is there, for a command while no daemon runs: nothing starts, and damage is left as it lies.
+
+    Raises LedgerFault, ChainBroken, OSError.
+    """
+    path = folder / NAME
+    if (why := _condemned(path)) is not None:
+        raise LedgerDamaged(path, why)
+    if not path.exists():
+        raise LedgerUnusable(path, "there is none yet", "it begins when the daemon starts")
+    ledger = Ledger.open(path, terminal, clock, starts=False)
+    _running_mark(path).touch(mode=0o600)
+    return ledger
+
+
 def close_ledger(ledger: Ledger) -> None:
     """Let the ledger go in order: its write-ahead log goes with that, unless it may be wanted. Raises LedgerFault."""
     if is_condemned(ledger.path):
