@@ -6,7 +6,7 @@ from cloud.audit.models import Audit
 from cloud.blocklist.models import Block
 from cloud.customers.models import Customer
 from cloud.database import Model
-from cloud.people.models import Card, CardIdentity, Company, Person
+from cloud.people.models import Card, CardConflict, CardIdentity, Company, Person, UnknownCard, UnknownIdentity
 from cloud.projects.models import Project, ProjectPerson
 from cloud.sync.models import TableHead, TableRow
 from cloud.units.models import Unit, UnitStatus
@@ -16,6 +16,7 @@ __all__ = [
     "Audit",
     "Block",
     "Card",
+    "CardConflict",
     "CardIdentity",
     "Company",
     "Customer",
@@ -32,4 +33,6 @@ __all__ = [
     "TableRow",
     "Unit",
     "UnitStatus",
+    "UnknownCard",
+    "UnknownIdentity",
 ]

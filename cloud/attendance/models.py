@@ -17,7 +17,8 @@ class Entry(Model):
     Times are microseconds UTC: `occurred_at` and `registered_at` by the terminal's clock, `received_at` by ours, and
     `sorted_at` where it stands among others: when it occurred, or arrived where the terminal's clock cannot be right.
     `kind`: tap, door or fact. What only a tap has is None for the others; ids may name what was deleted meanwhile.
-    `subject`: what a fact is about.
+    `subject`: what a fact is about. `also`: the card's other identities that were read, with spaces between; `proof`:
+    what came of asking it for one, None where nobody asked.
     """
 
     __tablename__ = "entry"
@@ -51,6 +52,8 @@ class Entry(Model):
     reason: Mapped[str | None]
     sorted_at: Mapped[int] = mapped_column(BigInteger)
     subject: Mapped[str | None]
+    also: Mapped[str | None]
+    proof: Mapped[str | None]
 
 
 class LedgerHead(Model):

@@ -5,6 +5,7 @@ from typing import Any, Final, assert_never
 
 from cloud.sync.rows import COLUMNS
 from protocol.clock import ClockQuality
+from protocol.decision import Proof
 from protocol.entries import DoorChange, Fact, Payload, Tap, decode_payload
 from protocol.errors import MessageFromFuture, MessageMalformed, MessageTooLarge
 
@@ -63,19 +64,20 @@ def _columns(payload: Payload, received_at: int) -> Columns | RefusedBecause:
             return _tap(payload, at)
         case DoorChange():
             times = (payload.occurred_at, payload.registered_at, payload.clock_quality.value)
-            return "door", *times, *NO_TAP, at, None
+            return "door", *times, *NO_TAP, at, None, None, None
         case Fact():
             if not is_storable(payload.subject):
                 return RefusedBecause.OUT_OF_RANGE
             times = (payload.occurred_at, payload.registered_at, payload.clock_quality.value)
-            return "fact", *times, *NO_TAP, at, payload.subject
+            return "fact", *times, *NO_TAP, at, payload.subject, None, None
         case _:
             assert_never(payload)
 
 
 def _tap(tap: Tap, at: int) -> Columns | RefusedBecause:
     texts = (tap.card, tap.person, tap.company, tap.project, tap.reader)
-    for text in texts:
+    also = " ".join(tap.also) or None
+    for text in (*texts, also):
         if text is not None and not is_storable(text):
             return RefusedBecause.OUT_OF_RANGE
     direction, reason = tap.direction, tap.reason
@@ -90,6 +92,8 @@ def _tap(tap: Tap, at: int) -> Columns | RefusedBecause:
         None if reason is None else reason.value,
         at,
         None,
+        also,
+        None if tap.proof is Proof.NOT_ASKED else tap.proof.value,
     )
 
 

@@ -36,6 +36,8 @@ COLUMNS: Final = {
     "reason": "text",
     "sorted_at": "int8",
     "subject": "text",
+    "also": "text",
+    "proof": "text",
 }
 """A row's values in order, with PostgreSQL's types: the batch's, then from `kind` on the payload's."""
 

@@ -1,6 +1,7 @@
 """A database is brought to the tables of this program, and never used at another version."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -23,15 +24,16 @@ def test_each_step_is_told_and_a_second_time_there_is_nothing_to_do(tmp_path_fac
     database = Database(f"sqlite:///{tmp_path_factory.mktemp('new')}/cloud.db")
     told: list[str] = []
     assert migrate.held(database) is None
-    assert migrate.upgrade(database, told.append) == 2
+    assert migrate.upgrade(database, told.append) == STEPS
     assert told[0] == "0001: The tables this product begins with."
     assert told[1].startswith("0002: Declared gaps")
     assert migrate.upgrade(database, told.append) == 0
-    assert len(told) == 2
+    assert len(told) == STEPS
     migrate.require(database)
     database.close()
 
 
+STEPS = len(list((Path(migrate.__file__).parent / "migrations/versions").glob("[0-9]*.py")))
 FILLED_AT_0001 = (
     "INSERT INTO customer (id, name, created_at) VALUES ('c', 'Bygg AB', '2025-11-05 07:00:00')",
     "INSERT INTO project (id, customer_id, name, site_id, zone, mode) VALUES ('p', 'c', 'Kvarnen', 'B', 'UTC', 'open')",
@@ -66,10 +68,11 @@ def filled_at_0001(request: pytest.FixtureRequest, tmp_path_factory: pytest.Temp
 
 
 def test_what_an_older_program_wrote_is_kept_and_gets_its_place_and_its_defaults(filled_at_0001: Database) -> None:
-    assert migrate.upgrade(filled_at_0001) == 1
+    assert migrate.upgrade(filled_at_0001) == STEPS - 1
     with filled_at_0001.reading() as session:
-        placed = select(Entry.seq, Entry.sorted_at, Entry.subject).order_by(Entry.seq)
-        assert session.execute(placed).all() == [(1, 100, None), (2, 500, None), (3, 500, None)]
+        placed = select(Entry.seq, Entry.sorted_at, Entry.subject, Entry.also, Entry.proof).order_by(Entry.seq)
+        found = [(seq, at, *none) for seq, at, *none in session.execute(placed)]
+        assert found == [(1, 100, None, None, None), (2, 500, None, None, None), (3, 500, None, None, None)]
         assert session.scalars(select(Project.policies)).one() == {}
         assert session.execute(select(ProjectPerson.rights, ProjectPerson.long_access)).one() == (None, False)
         assert session.scalars(select(UnitStatus.conditions)).one() == []
