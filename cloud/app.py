@@ -20,6 +20,7 @@ from cloud.database import SQLITE, Database
 from cloud.errors import AddressTaken
 from cloud.events import Event
 from cloud.joining.authority import Authority, signing_key
+from cloud.people.names import tell_everybody
 from cloud.portal.web import build_web
 from cloud.sync.broker import EmbeddedBroker, Listener
 from cloud.sync.client import Address
@@ -115,6 +116,7 @@ def bring_up_to_date(database: Database, told: Callable[[str], None] = lambda _s
     steps = migrate.upgrade(database, told)
     if steps:
         with database.transaction() as session:
+            tell_everybody(session)
             renew_every_binding(session)
     return steps
 

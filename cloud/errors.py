@@ -99,6 +99,16 @@ class KeyUnusable(CloudError):
         super().__init__(f"{path} cannot be used: {reason}; restore it from a backup, or name the right file")
 
 
+class CertificateRefused(CloudError):
+    """A certificate that a terminal showed and that is not taken for its own: it gets no names."""
+
+    code = "certificate_refused"
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the certificate is not taken: {reason}; look at who publishes there, or issue it anew")
+
+
 class LedgerFileUnusable(CloudError):
     """A file that is no ledger, or is not whole; nothing of it was taken in."""
 

@@ -22,6 +22,9 @@ class Event(StrEnum):
     LINK_LOST = "link.lost"
     LINK_DELAYED = "link.delayed"
 
+    CERTIFICATE_TAKEN = "certificate.taken"
+    CERTIFICATE_REFUSED = "certificate.refused"
+
     MESSAGE_REFUSED = "message.refused"
     BATCH_RECEIPTED = "batch.receipted"
     BATCH_REFUSED = "batch.refused"
@@ -29,5 +32,9 @@ class Event(StrEnum):
     BATCH_FORKED = "batch.forked"
     ENTRY_REFUSED = "entry.refused"
     ENTRY_UNHEEDED = "entry.unheeded"
+    CARD_JOINED = "card.joined"
+    CARD_CONFLICTED = "card.conflicted"
+    CARD_OVERFILLED = "card.overfilled"
+    CARD_UNLEARNT = "card.unlearnt"
     TABLE_PUBLISHED = "table.published"
     TABLE_OFFERED = "table.offered"

@@ -157,6 +157,19 @@ def decode_presence(raw: bytes) -> Presence:
         raise MessageMalformed("a presence", str(exc)) from exc
 
 
+def sealed_epoch(recipient: bytes, epoch: bytes) -> bytes:
+    """The epoch under which a sealed table counts at the terminal whose key has this id.
+
+    It begins with the id: after a renewal the rows for the old key are of another epoch, and the terminal asks anew.
+    """
+    return recipient + epoch[: len(epoch) - len(recipient)]
+
+
+def is_sealed_for(recipient: bytes, epoch: bytes) -> bool:
+    """Says whether a sealed table of this epoch is for the key of this id."""
+    return epoch.startswith(recipient)
+
+
 def decode_named(plain: bytes) -> Named:
     """Read an opened row of people; it can be shown as it is. Raises MessageMalformed."""
     try:

@@ -1,5 +1,6 @@
 """What is done with people, companies and cards: taken in, and enrolled in projects."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -11,14 +12,18 @@ from cloud.audit.service import Action, record
 from cloud.blocklist.service import extend
 from cloud.database import insert_into
 from cloud.errors import Conflict, FieldInvalid, NotFound
+from cloud.people.identities import forget
 from cloud.people.models import Card, CardIdentity, Company, Person
+from cloud.people.names import tell, tell_again
 from cloud.projects.models import Project, ProjectPerson
 from cloud.projects.policies import Policies
 from cloud.scope import Scope
 from cloud.sync.tables import drop, put
 from protocol.cards import CardId
 from protocol.decision import Enrolment
-from protocol.tables import Table, encode_value
+from protocol.tables import LONGEST_NAME, LONGEST_NUMBER, Table, encode_value
+
+COUNTRY: Final = re.compile("[A-Z]{2}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,8 @@ class Identity:
 def add_company(session: Session, scope: Scope, now: datetime, customer_id: str, company: Identity) -> Company:
     """Take a company in. Raises NotFound, FieldInvalid."""
     _within(scope, customer_id)
-    added = Company(customer_id=customer_id, name=_named(company), org_number=company.number, country=company.country)
+    given = _checked(company)
+    added = Company(customer_id=customer_id, name=given.name, org_number=given.number, country=given.country)
     session.add(added)
     session.flush()
     record(session, scope, now, Action.COMPANY_CREATED, added.id, {"name": added.name})
@@ -57,12 +63,41 @@ def add_company(session: Session, scope: Scope, now: datetime, customer_id: str,
 def add_person(session: Session, scope: Scope, now: datetime, customer_id: str, person: Identity) -> Person:
     """Take a person in. Raises NotFound, FieldInvalid."""
     _within(scope, customer_id)
-    number = person.number or None
-    added = Person(customer_id=customer_id, name=_named(person), personal_number=number, country=person.country)
+    given = _checked(person)
+    number = given.number or None
+    added = Person(customer_id=customer_id, name=given.name, personal_number=number, country=given.country)
     session.add(added)
     session.flush()
     record(session, scope, now, Action.PERSON_CREATED, added.id, {})
     return added
+
+
+def change_company(session: Session, scope: Scope, now: datetime, company_id: str, company: Identity) -> Company:
+    """Give a company its new name or number; terminals hear of it. Raises NotFound, FieldInvalid."""
+    given = _checked(company)
+    found = scope.narrow(select(Company).where(Company.id == company_id), Company.customer_id)
+    held = session.scalar(found.with_for_update())
+    if held is None:
+        raise NotFound("company", company_id)
+    held.name, held.org_number, held.country = given.name, given.number, given.country
+    session.flush()
+    tell_again(session, held)
+    record(session, scope, now, Action.COMPANY_CHANGED, held.id, {"name": held.name})
+    return held
+
+
+def change_person(session: Session, scope: Scope, now: datetime, person_id: str, person: Identity) -> Person:
+    """Give a person their new name or number; terminals hear of it. Raises NotFound, FieldInvalid."""
+    given = _checked(person)
+    found = scope.narrow(select(Person).where(Person.id == person_id), Person.customer_id)
+    held = session.scalar(found.with_for_update())
+    if held is None:
+        raise NotFound("person", person_id)
+    held.name, held.personal_number, held.country = given.name, given.number or None, given.country
+    session.flush()
+    tell_again(session, held)
+    record(session, scope, now, Action.PERSON_CHANGED, held.id, {})
+    return held
 
 
 def add_card(
@@ -82,6 +117,7 @@ def add_card(
     names = [str(identity) for identity in dict.fromkeys(identities)]
     session.add_all(CardIdentity(card_id=card.id, identity=name, customer_id=card.customer_id) for name in names)
     session.flush()
+    forget(session, card.customer_id, names)
     extend(session, names)
     record(session, scope, now, Action.CARD_CREATED, card.id, {"card": identities[0].masked})
     return card
@@ -111,11 +147,12 @@ def enrol(
     named = None if rights is None else tuple(rights)
     value = encode_value(Enrolment(card.person_id, card.company_id, named, allowance.long_access))
     put(session, Table.ROSTER, project.id, dict.fromkeys(_keys(session, card), value))
+    tell(session, project.id, [card.person_id], [card.company_id])
     record(session, scope, now, Action.CARD_ENROLLED, card.id, {"project": project.id, **allowed})
 
 
 def withdraw(session: Session, scope: Scope, now: datetime, project_id: str, card_id: str) -> None:
-    """Take a card out of a project. Raises NotFound."""
+    """Take a card out of a project; names stay, since the ledger goes on naming them. Raises NotFound."""
     project, card = _pair(session, scope, project_id, card_id)
     held = session.get(ProjectPerson, (project.id, card.id))
     if held is None:
@@ -156,11 +193,17 @@ def _within(scope: Scope, customer_id: str) -> None:
         raise NotFound("customer", customer_id)
 
 
-def _named(given: Identity) -> str:
-    name = given.name.strip()
+def _checked(given: Identity) -> Identity:
+    name, number = given.name.strip(), given.number.strip()
     if not name or not name.isprintable():
         raise FieldInvalid("name", "write a name")
-    return name
+    if len(name) > LONGEST_NAME:
+        raise FieldInvalid("name", f"write a name of at most {LONGEST_NAME} characters")
+    if len(number) > LONGEST_NUMBER or not number.isprintable():
+        raise FieldInvalid("number", f"write a number of at most {LONGEST_NUMBER} characters")
+    if not COUNTRY.fullmatch(given.country):
+        raise FieldInvalid("country", "write the two capital letters of the country, such as SE")
+    return Identity(name, number, given.country)
 
 
 def _check_identities(session: Session, customer_id: str, identities: tuple[CardId, ...]) -> None:

@@ -53,7 +53,7 @@ def create(session: Session, scope: Scope, now: datetime, draft: ProjectDraft) -
     )
     session.add(project)
     session.flush()
-    for table in (Table.ROSTER, Table.PRESENCE):
+    for table in (Table.ROSTER, Table.PRESENCE, Table.PEOPLE):
         head_of(session, table, project.id)
     record(session, scope, now, Action.PROJECT_CREATED, project.id, {"name": project.name, "site_id": project.site_id})
     return project

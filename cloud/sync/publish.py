@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
 from cloud.clock import Clock
 from cloud.database import Database
 from cloud.events import Event
 from cloud.sync.models import TableHead
+from cloud.sync.recipients import SEALED, Recipient
 from cloud.sync.statuses import tables_held
 from cloud.sync.tables import changes, head_of, snapshot
 from cloud.units.models import Unit, UnitStatus
@@ -97,20 +98,29 @@ class Publisher:
                 self._say(Event.TABLE_OFFERED, letter)
 
     def _publish(self, head: TableHead) -> None:
-        published = TableVersion(head.name, head.scope, head.epoch, head.published)
         with self._database.reading() as session:
-            told = self._changes(session, Table(head.name), head.scope, published)
-            audience = self._audience(session, head)
-        if not told:
-            return
-        letters = [Letter(each, told) for each in audience]
+            letters = self._letters(session, head)
         if not all(self._post(letter) for letter in letters):
             return
-        self._mark(head, told[-1].to_version)
+        self._mark(head, min((letter.changes[-1].to_version for letter in letters), default=head.version))
         for letter in letters:
             self._say(Event.TABLE_PUBLISHED, letter)
         if head.name == Table.BINDING:
             self._supply(TerminalId(head.scope))
+
+    def _letters(self, session: Session, head: TableHead) -> list[Letter]:
+        """What changed in a table since it was last sent, for each who is told."""
+        table, published = Table(head.name), TableVersion(head.name, head.scope, head.epoch, head.published)
+        if table not in SEALED:
+            told = self._changes(session, table, head.scope, published)
+            return [Letter(each, told) for each in self._audience(session, head)] if told else []
+        letters = []
+        for unit in session.scalars(_of_project(head.scope).where(Unit.certificate.is_not(None))):
+            recipient = Recipient.of(unit.certificate or b"")
+            since = TableVersion(head.name, head.scope, recipient.epoch(head), head.published)
+            told = self._changes(session, table, head.scope, since, recipient)
+            letters += [Letter(unit.id, told)] if told else []
+        return letters
 
     def _supply(self, terminal: TerminalId) -> None:
         """A new binding names tables that the terminal may never have had: it gets them without having to ask."""
@@ -131,16 +141,27 @@ class Publisher:
                 (Table.ROSTER, unit.project_id),
                 (Table.PRESENCE, unit.project_id),
             ]
+            counting += [(Table.PEOPLE, unit.project_id)] if unit.certificate is not None else []
         letters = []
         for table, scope in counting:
             mine = next((each for each in held if (each.name, each.scope) == (table, scope)), None)
-            told = self._changes(session, table, scope, mine)
+            recipient = Recipient.of(unit.certificate or b"") if table in SEALED else None
+            told = self._changes(session, table, scope, mine, recipient)
             if told:
                 letters.append(Letter(unit.id, told))
         return sorted(letters, key=_after)
 
-    def _changes(self, session: Session, table: Table, scope: str, held: TableVersion | None) -> list[TableChange]:
+    def _changes(
+        self,
+        session: Session,
+        table: Table,
+        scope: str,
+        held: TableVersion | None,
+        recipient: Recipient | None = None,
+    ) -> list[TableChange]:
         """The changes from a version on; a snapshot that many ask for at once is read only once."""
+        if recipient is not None:
+            return changes(session, table, scope, held, recipient)
         head = session.get(TableHead, (table.value, scope))
         if head is None:
             return []
@@ -159,10 +180,8 @@ class Publisher:
                 return [AUDIENCE_ALL]
             case Table.BINDING:
                 return [head.scope]
-            case Table.ROSTER | Table.PRESENCE:
-                return list(session.scalars(select(Unit.id).where(Unit.project_id == head.scope).order_by(Unit.id)))
-            case Table.PEOPLE:
-                return []
+            case Table.ROSTER | Table.PRESENCE | Table.PEOPLE:
+                return [unit.id for unit in session.scalars(_of_project(head.scope))]
 
     def _post(self, letter: Letter) -> bool:
         to_all = letter.audience == AUDIENCE_ALL
@@ -206,6 +225,10 @@ class Publisher:
             to_version=last.to_version,
             messages=len(letter.changes),
         )
+
+
+def _of_project(project: str) -> Select[Unit]:
+    return select(Unit).where(Unit.project_id == project).order_by(Unit.id)
 
 
 def _after(letter: Letter) -> int:

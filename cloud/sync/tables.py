@@ -6,6 +6,7 @@ from any version to the newest can be told in messages of bounded size; a snapsh
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from itertools import groupby
 from operator import itemgetter
@@ -16,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from cloud.database import insert_into
 from cloud.sync.models import TableHead, TableRow
+from cloud.sync.recipients import Recipient
 from cloud.wakeups import Topic, announce
 from protocol.messages import VERSION, TableChange, TableVersion
 from protocol.tables import Row, Table, pack_keys, pack_rows
@@ -28,6 +30,21 @@ MANY_CHANGES: Final = 5_000  # from here on a snapshot may be the shorter way
 
 Changed = tuple[bytes, bytes | None]
 Write = Callable[[Session, TableHead, Sequence[Row]], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class _Telling:
+    """A table as somebody is told of it: as it lies here, or sealed for one terminal, under an epoch of its own."""
+
+    head: TableHead
+    recipient: Recipient | None
+
+    @property
+    def epoch(self) -> bytes:
+        return self.head.epoch if self.recipient is None else self.recipient.epoch(self.head)
+
+    def written(self, key: bytes, value: bytes) -> bytes:
+        return value if self.recipient is None else self.recipient.sealed(self.head, key, value)
 
 
 def head_of(session: Session, table: Table, scope: str) -> TableHead:
@@ -104,28 +121,33 @@ def _clear(session: Session, head: TableHead, portion: Sequence[Row]) -> bool:
     return bool(held)
 
 
-def changes(session: Session, table: Table, scope: str, held: TableVersion | None) -> list[TableChange]:
+def changes(
+    session: Session, table: Table, scope: str, held: TableVersion | None, recipient: Recipient | None = None
+) -> list[TableChange]:
     """What brings who holds `held` to the newest version: nothing, changes in order, or a snapshot in chunks.
 
-    Who holds nothing, another epoch, or a version that never was here (a restored cloud) gets the snapshot.
+    Who holds nothing, another epoch, or a version that never was here (a restored cloud) gets the snapshot. With a
+    `recipient` every row is sealed for that terminal.
     """
     head = session.get(TableHead, (table.value, scope))
     if head is None:
         return []
-    if held is None or held.held == 0 or held.epoch != head.epoch or held.held > head.version:
-        return snapshot(session, head)
+    telling = _Telling(head, recipient)
+    if held is None or held.held == 0 or held.epoch != telling.epoch or held.held > head.version:
+        return snapshot(session, head, recipient)
     if held.held == head.version:
         return []
     if _snapshot_is_shorter(session, head, held.held):
-        return snapshot(session, head)
-    return _steps(session, head, held.held)
+        return snapshot(session, head, recipient)
+    return _steps(session, telling, held.held)
 
 
-def snapshot(session: Session, head: TableHead) -> list[TableChange]:
+def snapshot(session: Session, head: TableHead, recipient: Recipient | None = None) -> list[TableChange]:
     """All rows, in as many chunks as it takes; an empty table is one empty chunk."""
-    table = Table(head.name)
+    table, telling = Table(head.name), _Telling(head, recipient)
     found = _rows_of(head).where(TableRow.value.is_not(None)).order_by(TableRow.key)
-    rows = ((key, value or b"") for key, value, _ in session.execute(found.execution_options(yield_per=5_000)))
+    lying = session.execute(found.execution_options(yield_per=5_000))
+    rows = ((key, telling.written(key, value or b"")) for key, value, _ in lying)
     packed = [pack_rows(table, chunk) for chunk in _chunks(rows)] or [pack_rows(table, [])]
     checksum = sha256()
     for chunk in packed:
@@ -133,7 +155,7 @@ def snapshot(session: Session, head: TableHead) -> list[TableChange]:
     nothing = pack_keys(table, [])
     ends = (0, head.version)
     whole = (len(packed), checksum.digest())
-    return [_message(head, ends, (number, *whole), (chunk, nothing)) for number, chunk in enumerate(packed)]
+    return [_message(telling, ends, (number, *whole), (chunk, nothing)) for number, chunk in enumerate(packed)]
 
 
 def _chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
@@ -149,37 +171,38 @@ def _chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
         yield chunk
 
 
-def _steps(session: Session, head: TableHead, held: int) -> list[TableChange]:
+def _steps(session: Session, telling: _Telling, held: int) -> list[TableChange]:
     """The rows changed since `held`, whole versions at a time, each message beginning where the one before ends."""
-    found = _rows_of(head).where(TableRow.version > held).order_by(TableRow.version, TableRow.key)
+    found = _rows_of(telling.head).where(TableRow.version > held).order_by(TableRow.version, TableRow.key)
     told: list[TableChange] = []
     gathered: list[Changed] = []
     size, upto = 0, held
     for version, rows in groupby(session.execute(found), key=itemgetter(2)):
-        changed = [(key, value) for key, value, _ in rows]
+        changed = [(key, None if value is None else telling.written(key, value)) for key, value, _ in rows]
         length = sum(len(key) + len(value or b"") + 8 for key, value in changed)
         if gathered and size + length > BYTES_PER_MESSAGE:
-            told.append(_step(head, told[-1].to_version if told else held, upto, gathered))
+            told.append(_step(telling, told[-1].to_version if told else held, upto, gathered))
             gathered, size = [], 0
         gathered += changed
         size, upto = size + length, version
-    told.append(_step(head, told[-1].to_version if told else held, head.version, gathered))
+    told.append(_step(telling, told[-1].to_version if told else held, telling.head.version, gathered))
     return told
 
 
-def _step(head: TableHead, start: int, end: int, changed: Sequence[Changed]) -> TableChange:
-    table = Table(head.name)
+def _step(telling: _Telling, start: int, end: int, changed: Sequence[Changed]) -> TableChange:
+    table = Table(telling.head.name)
     rows = pack_rows(table, [(key, value) for key, value in changed if value is not None])
     drops = pack_keys(table, [key for key, value in changed if value is None])
-    return _message(head, (start, end), (0, 1, sha256(rows).digest()), (rows, drops))
+    return _message(telling, (start, end), (0, 1, sha256(rows).digest()), (rows, drops))
 
 
 def _message(
-    head: TableHead, ends: tuple[int, int], part: tuple[int, int, bytes], packed: tuple[bytes, bytes]
+    telling: _Telling, ends: tuple[int, int], part: tuple[int, int, bytes], packed: tuple[bytes, bytes]
 ) -> TableChange:
     """`ends`: from and to version. `part`: number, how many, checksum of the whole. `packed`: rows and drops."""
     (start, end), (number, chunks, checksum), (rows, drops) = ends, part, packed
-    return TableChange(VERSION, head.name, head.scope, head.epoch, start, end, number, chunks, checksum, rows, drops)
+    head = telling.head
+    return TableChange(VERSION, head.name, head.scope, telling.epoch, start, end, number, chunks, checksum, rows, drops)
 
 
 def _snapshot_is_shorter(session: Session, head: TableHead, held: int) -> bool:

@@ -25,6 +25,7 @@ from cloud.database import Database
 from cloud.errors import WorkerDied
 from cloud.events import Event
 from cloud.sync.batches import Batch
+from cloud.sync.certificates import Certificates
 from cloud.sync.client import Address, Arrival, BrokerClient
 from cloud.sync.ingest import Ingest
 from cloud.sync.presence import expire, projects
@@ -61,6 +62,7 @@ class Worker:
         self.client = BrokerClient(address, f"cloud-{secrets.token_hex(4)}")
         self._ingest = Ingest(database, clock)
         self._publisher = Publisher(database, signer, self.client.send, clock)
+        self._certificates = Certificates(database, address.ca)
         self._publishing = threading.Lock()
         self._greeted: dict[TerminalId, float] = {}
         self._expired = self._clock.monotonic()
@@ -162,6 +164,8 @@ class Worker:
             if not message.online:
                 return
             self._ask_for_rest(terminal, message)
+        elif message.certificate:
+            self._certificates.take(terminal, message.certificate)
         with self._publishing:
             self._publisher.catch_up(terminal, message.tables, asked=isinstance(message, Pull))
 

@@ -13,7 +13,10 @@ TERMINAL = "terminal"
 
 
 class Unit(Model):
-    """A device of a customer; a terminal's id is the CN of its certificate. Without a project it is unbound."""
+    """A device of a customer; a terminal's id is the CN of its certificate. Without a project it is unbound.
+
+    `certificate`: the one it showed last and that was checked (DER); names are sealed to its key.
+    """
 
     __tablename__ = "unit"
 
@@ -25,6 +28,7 @@ class Unit(Model):
     place: Mapped[str] = mapped_column(default="")
     doors: Mapped[list[str]] = mapped_column(JSON, default=list)
     bound_at: Mapped[datetime | None]
+    certificate: Mapped[bytes | None]
 
     project: Mapped[Project | None] = relationship(lazy="raise")
     status: Mapped["UnitStatus | None"] = relationship(lazy="raise", uselist=False)

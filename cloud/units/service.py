@@ -1,5 +1,6 @@
 """What is done with terminals: taken into the inventory, bound to a project, released again."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -8,10 +9,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cloud.audit.service import Action, record
+from cloud.customers.models import Customer
 from cloud.errors import Conflict, FieldInvalid, NotFound
 from cloud.projects.models import Project
 from cloud.projects.policies import Policies
 from cloud.scope import Scope
+from cloud.sync.recipients import Recipient
 from cloud.sync.tables import drop, head_of, put
 from cloud.units.models import Unit
 from cloud.wakeups import Topic, announce
@@ -106,6 +109,17 @@ def renew_every_binding(session: Session) -> None:
         renew_bindings(session, project)
 
 
+def keep_certificate(session: Session, terminal: TerminalId, certificate: bytes) -> None:
+    """Note a certificate that was checked: from now on names are sealed to its key, and the binding names them."""
+    unit = session.get(Unit, terminal, with_for_update=True, populate_existing=True)
+    if unit is None or unit.certificate == certificate:
+        return
+    unit.certificate = certificate
+    project = session.get(Project, unit.project_id) if unit.project_id is not None else None
+    if project is not None:
+        _put_binding(session, unit, project)
+
+
 def _locked(session: Session, scope: Scope, unit_id: str) -> Unit:
     found = scope.narrow(select(Unit).where(Unit.id == unit_id), Unit.customer_id)
     unit = session.scalar(found.with_for_update())
@@ -115,10 +129,8 @@ def _locked(session: Session, scope: Scope, unit_id: str) -> Unit:
 
 
 def _put_binding(session: Session, unit: Unit, project: Project) -> None:
-    blocklist = head_of(session, Table.BLOCKLIST, EVERYBODY)
-    roster = head_of(session, Table.ROSTER, project.id)
-    presence = head_of(session, Table.PRESENCE, project.id)
     policies = Policies.load(project.policies)
+    developer = session.get_one(Customer, project.customer_id)
     binding = Binding(
         project=project.id,
         project_name=project.name,
@@ -128,11 +140,7 @@ def _put_binding(session: Session, unit: Unit, project: Project) -> None:
         ended=project.ended_at is not None,
         reset=project.reset,
         doors=tuple(unit.doors),
-        tables=(
-            TableName(Table.ROSTER.value, roster.scope, roster.epoch),
-            TableName(Table.BLOCKLIST.value, blocklist.scope, blocklist.epoch),
-            TableName(Table.PRESENCE.value, presence.scope, presence.epoch),
-        ),
+        tables=tuple(_counting(session, unit, project)),
         rights=policies.rights,
         holidays=policies.holidays,
         anti_passback=policies.anti_passback,
@@ -140,6 +148,10 @@ def _put_binding(session: Session, unit: Unit, project: Project) -> None:
         occupancy_limit=policies.occupancy_limit,
         doors_expire_after_offline=policies.doors_expire_after_offline,
         clock_untrusted=policies.clock_untrusted,
+        card_authentication=policies.card_authentication,
+        site_id=project.site_id,
+        developer=developer.name,
+        developer_number=developer.org_number or "",
     )
     value = encode_value(binding)
     if len(value) > LARGEST_ROW:
@@ -147,6 +159,16 @@ def _put_binding(session: Session, unit: Unit, project: Project) -> None:
             "rights", f"all rights and holidays together take more than {LARGEST_ROW} bytes; shorten them"
         )
     put(session, Table.BINDING, unit.id, {THE_ROW: value})
+
+
+def _counting(session: Session, unit: Unit, project: Project) -> Iterator[TableName]:
+    """The tables that count with a binding; names only where it is known to whom they are sealed."""
+    for table, scope in ((Table.BLOCKLIST, EVERYBODY), (Table.ROSTER, project.id), (Table.PRESENCE, project.id)):
+        head = head_of(session, table, scope)
+        yield TableName(table.value, scope, head.epoch)
+    if unit.certificate is not None:
+        head = head_of(session, Table.PEOPLE, project.id)
+        yield TableName(Table.PEOPLE.value, project.id, Recipient.of(unit.certificate).epoch(head))
 
 
 def _checked_place(place: str) -> str:

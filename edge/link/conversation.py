@@ -12,6 +12,7 @@ from structlog.typing import FilteringBoundLogger
 from edge.clock.clock import Clock
 from edge.errors import LedgerFault, TablesUnusable
 from edge.events import Event
+from edge.link.certificate import Certificate
 from edge.link.downlink import open_down
 from edge.link.outbox import Outbox
 from edge.tables.tables import Effect, Tables
@@ -23,6 +24,7 @@ from protocol.topics import Up
 
 STATUS_EVERY: Final = 20.0
 TRY_STORAGE_AGAIN: Final = 5.0
+SHOW_AGAIN: Final = 60.0  # seconds after which a certificate that the cloud does not know is shown once more
 ASK_AGAIN: Final = 5.0  # seconds without a change after which a table that is lacking is pulled once more
 CHANGES_WAITING: Final = 500
 
@@ -67,6 +69,8 @@ class Conversation:
         self._condition = condition
         self._told_depth = 0
         self.nonce = b""
+        self.certificate = Certificate()
+        self._shown = 0.0
         self.entries_wait = asyncio.Event()
         self.status_changed = asyncio.Event()
         self._changes: asyncio.Queue[TableChange] = asyncio.Queue(CHANGES_WAITING)
@@ -74,7 +78,7 @@ class Conversation:
     async def hold(self, wire: Wire) -> None:
         """Say what there is to say until the connection is lost."""
         self._outbox.reset()
-        wire.publish(Up.PULL, Pull(VERSION, self._tables.held()))
+        self._show(wire)
         async with asyncio.TaskGroup() as tasks:
             parts = (self._report(wire), self._send(wire), self._apply(wire))
             running = [tasks.create_task(part) for part in parts]
@@ -121,8 +125,15 @@ class Conversation:
             status = self.status(online=True)
             self._told_depth = status.queue_depth
             wire.publish(Up.STATUS, status)
+            if not self.certificate.is_known(self._tables) and _now() - self._shown >= SHOW_AGAIN:
+                self._show(wire)  # the cloud was away when it was shown, or has lost it
             self.save_receipt()
             await _set_within(self.status_changed, STATUS_EVERY)
+
+    def _show(self, wire: Wire) -> None:
+        """Ask for what is lacking, and show the certificate that names are to be sealed for."""
+        self._shown = _now()
+        wire.publish(Up.PULL, Pull(VERSION, self._tables.held(), self.certificate.der))
 
     def status(self, *, online: bool) -> Status:
         """How this terminal is now; `online=False` for the will and the farewell."""
@@ -193,6 +204,10 @@ class Conversation:
                 async with asyncio.timeout(ASK_AGAIN if self._tables.lacking else None):
                     return await self._changes.get()
             wire.publish(Up.PULL, Pull(VERSION, self._tables.held()))
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 async def _set_within(event: asyncio.Event, seconds: float | None) -> None:

@@ -19,6 +19,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 from edge.clock.clock import Clock
 from edge.errors import BrokerRefused, BrokerUnreachable, ConnectionLost, LinkFault
 from edge.events import Event
+from edge.link.certificate import Certificate
 from edge.link.conversation import Condition, Conversation
 from edge.link.downlink import pinned_keys
 from edge.link.outbox import Outbox
@@ -87,6 +88,7 @@ class Link:
         """One connection, from the first packet to its loss. Raises LinkFault, always."""
         conversation, verifier = self._conversation, pinned_keys(self._settings)
         conversation.nonce = secrets.token_bytes(8)
+        conversation.certificate = await asyncio.to_thread(Certificate.read, self._settings.certificate)
         context = tls_context(self._settings, self._clock)
         connection = Connection(self._settings, self._terminal, context, conversation.status(online=False))
         try:
