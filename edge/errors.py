@@ -56,10 +56,11 @@ class StateUnusable(TerminalError):
 
 
 class DaemonUnreachable(TerminalError):
-    """Nobody answers on the local socket."""
+    """Nobody answers on the local socket; `hangs` where somebody has it and says nothing."""
 
-    def __init__(self, socket: Path, reason: str) -> None:
+    def __init__(self, socket: Path, reason: str, *, hangs: bool = False) -> None:
         self.socket = socket
+        self.hangs = hangs
         self.reason = reason
         super().__init__(
             _(
@@ -122,6 +123,36 @@ class ExportFailed(TerminalError):
         self.path = path
         self.reason = reason
         super().__init__(_("{path} was not written: {reason}").format(path=path, reason=reason))
+
+
+class FontMissing(TerminalError):
+    """The typeface that pages are written in is not installed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(
+            _("no PDF can be made: {path} is not there; `apt-get install fonts-dejavu-core`").format(path=path)
+        )
+
+
+class ReportTooLong(TerminalError):
+    """A report has more rows than one PDF can take."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        super().__init__(
+            _("a PDF takes at most {most} rows: narrow the period, or take --usb, which writes all to a table").format(
+                most=most
+            )
+        )
+
+
+class StickFault(TerminalError):
+    """A report could not be carried to a USB stick; nothing that looks whole is left on it."""
+
+    def __init__(self, reason: str, advice: str) -> None:
+        self.reason = reason
+        super().__init__(_("nothing is on a stick: {reason}; {advice}").format(reason=reason, advice=advice))
 
 
 class LedgerForeign(LedgerFault):
@@ -199,6 +230,16 @@ class CardFault(ReaderFault):
     def __init__(self, why: str) -> None:
         self.why = why
         super().__init__(why)
+
+
+class ReaderKeysUnusable(ReaderFault):
+    """The file of the OSDP readers' keys cannot be read or written; readers of other kinds go on."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        advice = _("restore it and its secret from a backup, or remove it and provision each OSDP reader anew")
+        super().__init__(_("{path} cannot be used: {reason}; {advice}").format(path=path, reason=reason, advice=advice))
 
 
 class VirtualReaderFault(ReaderFault):

@@ -34,6 +34,11 @@ class Event(StrEnum):
 
     READER_LOST = "reader.lost"
     READER_RETURNED = "reader.returned"
+    READER_PROVISIONED = "reader.provisioned"
+    KEYS_FAILED = "keys.failed"
+    READER_REFUSED = "reader.refused"
+    KEYS_IGNORED = "keys.ignored"
+    POWER_CHANGED = "power.changed"
     READER_TAMPERED = "reader.tampered"
     ISSUER_REFUSED = "issuer.refused"
 
