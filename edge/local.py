@@ -197,7 +197,7 @@ def ask(path: Path, request: Request) -> Answer:
     except PermissionError as exc:
         raise SocketForbidden(path) from exc
     except OSError as exc:
-        raise DaemonUnreachable(path, exc.strerror or str(exc)) from exc
+        raise DaemonUnreachable(path, exc.strerror or str(exc), hangs=isinstance(exc, TimeoutError)) from exc
     except msgspec.MsgspecError as exc:
         raise DaemonUnreachable(path, "its answer was cut off") from exc
     if reply.answer is None:

@@ -47,6 +47,10 @@ def _obey(asked: argparse.Namespace) -> int:
         from edge.cli.door import door
 
         return door(asked, os.environ)
+    if asked.command == "reader":
+        from edge.cli.reader import reader
+
+        return reader(asked, os.environ)
     if asked.command == "ledger" and asked.file is not None:
         return _obey_ledger(asked, asked.file)
     if asked.command == "check-config":

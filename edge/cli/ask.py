@@ -120,20 +120,20 @@ def _status_lines(answer: Answer) -> list[tuple[str, str, str | None]]:
 
 def reader_line(name: str, state: dict[str, Any]) -> tuple[str, str, str | None]:
     """How a reader is, and what to do where it is not there."""
-    label = _("reader {name}").format(name=name)
+    return (_("reader {name}").format(name=name), *reader_words(state))
+
+
+def reader_words(state: dict[str, Any]) -> tuple[str, str]:
+    """How a reader is, as the status has it, and in which colour."""
     if state["tampered"]:
-        return (label, _("opened or taken off its wall: go and look at it"), BAD)
+        return (_("opened or taken off its wall: go and look at it"), BAD)
     if state["there"]:
-        return (label, _("there"), GOOD)
+        return (_("there"), GOOD)
     if state["why"] is None:
-        return (label, _("not heard of yet"), UNSURE)
+        return (_("not heard of yet"), UNSURE)
+    lost_at = f"{datetime.fromisoformat(state['lost_at']).astimezone():%Y-%m-%d %H:%M:%S}"
     said = _("lost since {lost_at}: {why}; it comes back by itself")
-    return (label, said.format(lost_at=clock_time(state["lost_at"]), why=state["why"]), BAD)
-
-
-def clock_time(moment: str) -> str:
-    """An ISO 8601 moment by the clock of this place."""
-    return f"{datetime.fromisoformat(moment).astimezone():%Y-%m-%d %H:%M:%S}"
+    return (said.format(lost_at=lost_at, why=state["why"]), BAD)
 
 
 def _clock_line(clock: dict[str, Any]) -> tuple[str, str, str | None]:

@@ -60,6 +60,7 @@ def parser() -> argparse.ArgumentParser:
     tap.add_argument("card", metavar=_("CARDID"), help=_("for example uid:04A1B2C3D4E5F6"))
     tap.add_argument("--reader", metavar=_("NAME"), help=_("which simulated reader; the first, if not given"))
     _signal_commands(_command(commands, "signal", _("lights and buzzer")), shared)
+    _reader_commands(_command(commands, "reader", _("list card readers, and see what they read")), shared)
     _door_commands(_command(commands, "door", _("open, try and lock doors")), shared)
     _ledger_commands(_command(commands, "ledger", _("read the ledger; the daemon may run meanwhile")), shared)
     _completion_command(_command(commands, "completion", _("write what a shell needs to complete these commands")))
@@ -110,6 +111,13 @@ def _door_commands(door: argparse.ArgumentParser, shared: argparse.ArgumentParse
     for each in (opens, tests, does):
         each.add_argument("name", metavar=_("NAME"), help=_("what the settings call it"))
     does.add_argument("act", metavar=_("ACT"), help=_("push, close, force, exit, tamper, jam or unjam"))
+
+
+def _reader_commands(reader: argparse.ArgumentParser, shared: argparse.ArgumentParser) -> None:
+    views = reader.add_subparsers(title=_("commands"), dest="reader", required=True, metavar=_("VIEW"))
+    _command(views, "list", _("say how each reader is, and what is plugged in and not in the settings"), shared)
+    watch = _command(views, "watch", _("show each card as it is read, with its bytes, until Ctrl-C"), shared)
+    watch.add_argument("--seconds", type=_seconds, help=_("end after so long"))
 
 
 def _signal_commands(signal: argparse.ArgumentParser, shared: argparse.ArgumentParser) -> None:

@@ -1,6 +1,6 @@
 """Says what is odd about a card that was read or bytes that were not, and which setting would read them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -44,9 +44,9 @@ class Oddity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """An oddity; `reader` is whose setting or cable is meant, `setting` the line that would read the card, if any.
+    """An oddity; `reader` is whose setting or cable is meant, `setting` the line to write in its section, if any.
 
-    `other`: the reader that saw the card otherwise. `card`: as it would be read.
+    `other`: the reader that reads the card otherwise. `card`: the card as it should be read.
     """
 
     oddity: Oddity
@@ -64,36 +64,46 @@ def turned(card: CardId) -> CardId | None:
     return None if other == card else other
 
 
-def hints(seen: Told, reader: ReaderSettings, earlier: Sequence[Told]) -> list[Hint]:
-    """What is odd about a sighting at this reader, the surest first. `earlier`: sightings at all readers before it."""
+def hints(seen: Told, readers: Mapping[str, ReaderSettings], earlier: Sequence[Told]) -> list[Hint]:
+    """What is odd about a sighting, the surest first. `earlier`: what was seen before it, at all readers."""
+    reader = readers.get(seen.reader)
+    if reader is None:  # the settings have changed since the daemon read them
+        return []
     if seen.what is What.UNREAD:
         return list(_of_noise(seen, reader))
-    if seen.what is not What.CARD or seen.card is None:
+    if seen.card is None:
         return []
     card = CardId.parse(seen.card)
     if card.is_random:
         return [Hint(Oddity.RANDOM, seen.reader)]
     if card.kind not in _NUMBERS:
         return []
-    others = [each for each in earlier if each.card is not None and each.reader != seen.reader]
+    others = [each for each in reversed(earlier) if each.card is not None and each.reader != seen.reader]
     own = [each.card for each in earlier if each.card is not None and each.reader == seen.reader]
-    byte_order = list(_turned(seen, card, reader, others))[:1]
+    byte_order = list(_turned(seen, card, readers, others))[:1]
     return [*byte_order, *_cut(seen, card, others), *_decimal(seen, card, reader, own)]
 
 
-def _turned(seen: Told, card: CardId, reader: ReaderSettings, others: Sequence[Told]) -> Iterator[Hint]:
+def _turned(seen: Told, card: CardId, readers: Mapping[str, ReaderSettings], others: Sequence[Told]) -> Iterator[Hint]:
     other = turned(card)
     if other is None:
         return
-    setting = f"reversed = {'false' if reader.reversed else 'true'}"
+    here = _turning(readers[seen.reader])
     if seen.turned_on_roster and not seen.on_roster:
-        yield Hint(Oddity.TURNED_ON_ROSTER, seen.reader, setting, card=str(other))
+        yield Hint(Oddity.TURNED_ON_ROSTER, seen.reader, here, card=str(other))
     for each in others:
-        if each.card == str(other):
-            wrong, right = (each.reader, seen.reader) if seen.on_roster or _is_nxp(card) else (seen.reader, each.reader)
-            yield Hint(Oddity.TURNED_AT_OTHER, wrong, setting if wrong == seen.reader else "", right, str(other))
+        if each.card != str(other) or each.reader not in readers:
+            continue
+        if seen.on_roster or (_is_nxp(card) and not _is_nxp(other)):
+            yield Hint(Oddity.TURNED_AT_OTHER, each.reader, _turning(readers[each.reader]), seen.reader, str(card))
+        else:
+            yield Hint(Oddity.TURNED_AT_OTHER, seen.reader, here, each.reader, str(other))
     if _is_nxp(other) and not _is_nxp(card) and not seen.on_roster:
-        yield Hint(Oddity.TURNED_BY_MAKER, seen.reader, setting, card=str(other))
+        yield Hint(Oddity.TURNED_BY_MAKER, seen.reader, here, card=str(other))
+
+
+def _turning(reader: ReaderSettings) -> str:
+    return f"reversed = {'false' if reader.reversed else 'true'}"
 
 
 def _is_nxp(card: CardId) -> bool:
