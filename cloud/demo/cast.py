@@ -1,4 +1,4 @@
-"""Who works on the demonstration's site: plausible companies and people who do not exist.
+"""Who works on the demonstration's site, and with which cards: plausible companies and people who do not exist.
 
 Personal numbers are official test numbers or have birth dates 1890-1899; organisation numbers are public test vectors.
 """
@@ -17,13 +17,18 @@ class DemoCompany:
 
 @dataclass(frozen=True, slots=True)
 class DemoPerson:
-    """A worker, the company the card is for, and the card's serial as a reader reports it."""
+    """A worker, the company the card is for, and the serial of the card's chip as a reader reports it.
+
+    A card with a `guid` is one that ID06 has handed out since 2022: a PC/SC reader reads that from it, and has it prove
+    itself; the other readers of the site see its serial only.
+    """
 
     name: str
     number: str
     company: DemoCompany
     uid: str
     country: str = "SE"
+    guid: str = ""
 
 
 CUSTOMER = DemoCompany("Kvarnholmens Bygg AB", "5592440001")
@@ -41,12 +46,12 @@ OTHER_PROJECT_SITE_ID = "B2EX4MP3L2026"
 PEOPLE = (
     DemoPerson("Anna Lindqvist", "189304121230", BUILDER, "04A1B2C3D4E501"),
     DemoPerson("Johan Berggren", "189506172403", BUILDER, "04A1B2C3D4E502"),
-    DemoPerson("Fatima Haddad", "189803013177", BUILDER, "04A1B2C3D4E503"),
+    DemoPerson("Fatima Haddad", "189803013177", BUILDER, "04A1B2C3D4E503", guid="5D1F0C3A8E7B4296A4D1C7E2F0B38A03"),
     DemoPerson("Mikael Sundström", "189111094828", ELECTRICIAN, "04A1B2C3D4E504"),
-    DemoPerson("Elin Norberg", "189605235515", ELECTRICIAN, "04A1B2C3D4E505"),
+    DemoPerson("Elin Norberg", "189605235515", ELECTRICIAN, "04A1B2C3D4E505", guid="5D1F0C3A8E7B4296A4D1C7E2F0B38A05"),
     DemoPerson("Amir Rezai", "197302889931", ELECTRICIAN, "5E7C12A9"),
     DemoPerson("Kerstin Åkesson", "189708306692", SCAFFOLDER, "04A1B2C3D4E507"),
-    DemoPerson("Olle Wikström", "189402147368", SCAFFOLDER, "04A1B2C3D4E508"),
+    DemoPerson("Olle Wikström", "189402147368", SCAFFOLDER, "04A1B2C3D4E508", guid="5D1F0C3A8E7B4296A4D1C7E2F0B38A08"),
     DemoPerson("Gunnar Ek", "191212121212", PAINTER, "3F11D07B"),
     DemoPerson("Tomasz Wiśniewski", "202107919967", STEEL, "04A1B2C3D4E50A"),
     DemoPerson("Marek Zieliński", "CFT482913", STEEL, "04A1B2C3D4E50B", "PL"),
@@ -57,3 +62,8 @@ BLOCKED_PERSON = DemoPerson("Lars-Göran Falk", "189912248045", SCAFFOLDER, "04A
 
 UNKNOWN_UID = "04C0FFEE123480"
 """A card that nobody has enrolled yet: the project is open, so it is admitted with a signal of its own."""
+
+COPIED_PERSON = DemoPerson(
+    "Sofia Hallberg", "189508122364", BUILDER, "04A1B2C3D4E50C", guid="5D1F0C3A8E7B4296A4D1C7E2F0B38A0C"
+)
+"""She works elsewhere today. Somebody copied all that can be read of her card, but a key cannot be read."""

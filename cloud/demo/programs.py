@@ -37,6 +37,11 @@ class Program:
         return self._process.pid if self.is_running and self._process else 0
 
     @property
+    def status(self) -> int | None:
+        """The exit status of the last run; None while it runs, or before."""
+        return None if self._process is None else self._process.poll()
+
+    @property
     def is_running(self) -> bool:
         """Says whether it was started and has not ended."""
         return self._process is not None and self._process.poll() is None

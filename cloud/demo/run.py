@@ -26,7 +26,7 @@ from cloud.errors import CloudError
 SEED: Final = 6
 PAUSE: Final = (1.5, 4.0)  # seconds between two taps
 INTERRUPTED: Final = 130  # what a shell reports for Ctrl-C
-STEPS: Final = 6
+STEPS: Final = 7
 
 
 class Demo:

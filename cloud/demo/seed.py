@@ -1,6 +1,7 @@
 """Fills the demonstration's database: a customer, its project, the people on it, the terminals and a login."""
 
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,13 +17,14 @@ from cloud.demo.terminals import TERMINALS
 from cloud.people.models import Company
 from cloud.people.service import Identity, add_card, add_company, add_person, enrol
 from cloud.projects.models import Project
-from cloud.projects.service import ProjectDraft
+from cloud.projects.policies import Policies
+from cloud.projects.service import ProjectDraft, set_policies
 from cloud.projects.service import create as create_project
 from cloud.scope import Scope
 from cloud.units.service import Placement, bind
 from cloud.units.service import create as create_unit
 from protocol.cards import CardId, CardKind
-from protocol.decision import BlockReason
+from protocol.decision import BlockReason, CardAuthentication
 
 OURSELVES = Scope(NOBODY, None)
 LOGIN = "anna@example.se"
@@ -43,6 +45,7 @@ def fill(session: Session, now: datetime) -> Login:
     session.flush()
     draft = ProjectDraft(customer.id, cast.PROJECT_NAME, cast.PROJECT_SITE_ID)
     project = create_project(session, OURSELVES, now, draft)
+    set_policies(session, OURSELVES, now, project.id, Policies(card_authentication=CardAuthentication.PREFER))
     create_project(
         session, OURSELVES, now, ProjectDraft(customer.id, cast.OTHER_PROJECT_NAME, cast.OTHER_PROJECT_SITE_ID)
     )
@@ -55,13 +58,12 @@ def fill(session: Session, now: datetime) -> Login:
 
 def _people(session: Session, now: datetime, customer: Customer, project: Project) -> None:
     companies: dict[cast.DemoCompany, Company] = {}
-    for worker in (*cast.PEOPLE, cast.BLOCKED_PERSON):
+    for worker in (*cast.PEOPLE, cast.BLOCKED_PERSON, cast.COPIED_PERSON):
         if worker.company not in companies:
             named = Identity(worker.company.name, worker.company.number, worker.company.country)
             companies[worker.company] = add_company(session, OURSELVES, now, customer.id, named)
         person = add_person(session, OURSELVES, now, customer.id, Identity(worker.name, worker.number, worker.country))
-        identity = card_of(worker.uid)
-        card = add_card(session, OURSELVES, now, person, companies[worker.company], (identity,))
+        card = add_card(session, OURSELVES, now, person, companies[worker.company], tuple(_identities(worker)))
         enrol(session, OURSELVES, now, project.id, card.id)
     block(session, OURSELVES, now, card_of(cast.BLOCKED_PERSON.uid), BlockReason.LOST)
 
@@ -71,6 +73,13 @@ def _terminals(session: Session, now: datetime, customer: Customer, project: Pro
         create_unit(session, OURSELVES, now, terminal.id, terminal.name, customer.id)
         if terminal.place is not None:
             bind(session, OURSELVES, now, terminal.id, Placement(project.id, terminal.place, ("grind",)))
+
+
+def _identities(worker: cast.DemoPerson) -> Iterator[CardId]:
+    """All that the readers of the site may see of a card."""
+    if worker.guid:
+        yield CardId.from_bytes(CardKind.PIV, bytes.fromhex(worker.guid))
+    yield card_of(worker.uid)
 
 
 def card_of(uid: str) -> CardId:

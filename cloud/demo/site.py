@@ -12,6 +12,7 @@ from typing import Final, Self
 
 from cloud.config import Settings, load
 from cloud.database import Database
+from cloud.demo.cards import DemoCards
 from cloud.demo.programs import Program, answers
 from cloud.demo.seed import Login, fill
 from cloud.demo.terminals import TERMINALS, Credentials, DemoTerminal, Feed, Folders, Loopback, settings
@@ -44,6 +45,7 @@ class Site:
         self._node_modules = node_modules
         self._runtime = tempfile.TemporaryDirectory(prefix="grindvakt-")  # sockets need short paths
         self._logs = folder / "logs"
+        self._cards = DemoCards(folder / "cards", self._logs)
         self._programs = {program.name: program for program in self._all_programs()}
 
     @property
@@ -75,6 +77,8 @@ class Site:
         with database.transaction() as session:
             login = fill(session, now)
         database.close()
+        told("cards, and a copy of one")
+        self._cards.make()
         told("settings of three terminals")
         for terminal in TERMINALS:
             self._write_terminal(terminal, authority, public, now)
@@ -105,7 +109,8 @@ class Site:
             case Feed.SERIAL:
                 self._programs["serial-reader"].tell(f"tap {visit.uid}")
             case Feed.PCSC:
-                self._programs["virtual-card"].tell(f"insert {visit.uid}")
+                held = visit.uid if visit.kept is None else f"piv {self._cards.folder(visit.kept)}"
+                self._programs["virtual-card"].tell(f"insert {held}")
                 wait(CARD_STAYS)
                 self._programs["virtual-card"].tell("remove")
             case Feed.SIMULATED:
@@ -181,7 +186,7 @@ port = {self.ports.portal}
         runtime.mkdir()
         folders = Folders(self.folder / "terminals" / terminal.id / "state", runtime)
         folders.state.mkdir()
-        credentials = Credentials(authority.ca, issued.certificate, issued.key, signed_by)
+        credentials = Credentials(authority.ca, issued.certificate, issued.key, signed_by, self._cards.issuer)
         reader = str(self._serial_port) if terminal.feed is Feed.SERIAL else f"Virtual Reader {self.ports.card}"
         ports = Loopback(self.ports.broker, self.ports.panels[terminal.id])
         text = settings(terminal, folders, credentials, ports, reader)

@@ -39,12 +39,13 @@ UNBOUND = TERMINALS[2]
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The files that tie a terminal to its cloud."""
+    """The files that tie a terminal to its cloud, and whose PIV cards it believes."""
 
     ca: Path
     certificate: Path
     key: Path
     signing_key: bytes
+    card_issuer: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,9 @@ direction = "toggle"
 {source.get(terminal.feed, "")}
 
 {"" if terminal.feed is Feed.SIMULATED else FRONT_READER}
+[cards]
+issuers = ["{credentials.card_issuer}"]
+
 [panel]
 port = {ports.panel}
 cards = {json.dumps(list(_cards()), ensure_ascii=False)}

@@ -19,6 +19,9 @@ from cloud.demo import cast
 from cloud.demo.programs import answers, free_port
 from cloud.demo.run import INTERRUPTED
 from cloud.demo.terminals import TERMINALS, Feed
+from edge.ledger.inspection import LedgerInspection
+from protocol.decision import Proof, Reason
+from protocol.entries import Outcome, Tap
 from tests.support.waiting import until
 
 COMMAND: Final = Path(sysconfig.get_path("scripts")) / "grindvakt-cloud"
@@ -99,7 +102,8 @@ def shown(tmp_path: Path) -> Iterator[Shown]:
 def test_people_tap_while_the_cloud_goes_and_comes_and_everything_arrives_once(shown: Shown) -> None:
     """The whole promise of the README's first page, with the commands that it names."""
     assert shown.process.poll() is None, shown.text
-    until(lambda: shown.taps() >= 5, 40, "the first visitors have tapped")
+    until(lambda: shown.taps() >= 6, 40, "the first visitors have tapped")
+    _a_genuine_card_proved_itself_and_a_copy_did_not(shown)
     _log_in_and_see_taps(shown)
     _tap_on_each_panel(shown)
 
@@ -147,6 +151,17 @@ def _log_in_and_see_taps(shown: Shown) -> None:
         assert "Kvarnen etapp 2" in page.text
         assert "Kortet är spärrat" in page.text
         assert "Förrådet" in visitor.get("/terminals").text
+
+
+def _a_genuine_card_proved_itself_and_a_copy_did_not(shown: Shown) -> None:
+    """At the terminal with the PC/SC reader: what is tapped there next to last is a copy."""
+    (hoist,) = [each.id for each in TERMINALS if each.feed is Feed.PCSC]
+    with LedgerInspection(shown.folder / "terminals" / hoist / "state" / "ledger.db") as ledger:
+        taps = [payload for _, payload in ledger.tail(20) if isinstance(payload, Tap)]
+    proved = {tap.card: (tap.outcome, tap.proof, tap.reason) for tap in taps if tap.card.startswith("piv:")}
+    fatima = cast.PEOPLE[2]
+    assert proved[f"piv:{fatima.guid}"] == (Outcome.GRANTED, Proof.GENUINE, None)
+    assert proved[f"piv:{cast.COPIED_PERSON.guid}"] == (Outcome.DENIED, Proof.COPIED, Reason.CARD_COPIED)
 
 
 def _tap_on_each_panel(shown: Shown) -> None:
