@@ -9,6 +9,7 @@ from edge.doctor.accounts import mode_of
 from edge.doctor.ports import lasting_name
 from edge.doors.contradictions import FIRST_PULLED_DOWN, pulled_at_boot
 from edge.pins.lines import Pull
+from edge.readers.plugged import is_fleeting
 from edge.settings import DoorSettings, Settings
 from edge.words import _
 
@@ -87,6 +88,12 @@ def _names(settings: Settings) -> Iterator[str]:
         if reader.device is not None and better is not None:
             words = _("reader {name}: {path} can have another name after the next plugging in: write {better}")
             yield words.format(name=reader.name, path=reader.device, better=better)
+        elif reader.device is not None and is_fleeting(reader.device):
+            words = _(
+                "reader {name}: {path} can have another name after the next plugging in: `grindvakt reader list` gives "
+                "one that lasts"
+            )
+            yield words.format(name=reader.name, path=reader.device)
     if settings.link.port == PLAIN_MQTT:
         yield _("link.port = 1883 is usually the port without TLS: is it not 8883?")
     named = {door for reader in settings.readers for door in reader.doors or ()}

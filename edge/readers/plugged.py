@@ -12,7 +12,7 @@ from typing import Final
 from edge.settings import ReaderSettings
 
 LASTING: Final = (Path("/dev/serial/by-id"), Path("/dev/serial/by-path"))
-"""By its own number; two readers without one share a name, and only the socket they are plugged into tells them apart."""
+"""By its own number; two readers without one share a name there, and only the socket they are in tells them apart."""
 
 FLEETING: Final = re.compile(r"/dev/tty(USB|ACM)\d+")
 PATIENCE: Final = 3.0
@@ -45,18 +45,9 @@ def plugged_beside(readers: Sequence[ReaderSettings]) -> Plugged:
     return Plugged(others, why)
 
 
-def lasting_name(device: Path) -> Path | None:
-    """The name of a port that it keeps when it is plugged in again; None where it has none, or this is one."""
-    if not FLEETING.fullmatch(str(device)):
-        return None
-    return next((each for each in _links() if each.resolve() == device), None)
-
-
-def fleeting_names(readers: Sequence[ReaderSettings]) -> Iterator[tuple[ReaderSettings, Path | None]]:
-    """The readers whose port may have another name after the next plugging in, and its lasting one if it is there."""
-    for reader in readers:
-        if reader.device is not None and FLEETING.fullmatch(str(reader.device)):
-            yield reader, lasting_name(reader.device)
+def is_fleeting(device: Path) -> bool:
+    """Says whether a port is named by the order of plugging in, so that another may have its name tomorrow."""
+    return FLEETING.fullmatch(str(device)) is not None
 
 
 def _links() -> Iterator[Path]:
