@@ -10,7 +10,7 @@ from typing import Final
 
 from edge.config import load
 from edge.doors.sections import read_doors
-from edge.errors import CardFault, ConfigInvalid, LedgerFault, RequestRefused, SimulatedCardUnusable, TablesUnusable
+from edge.errors import ConfigInvalid, LedgerFault, RequestRefused, TablesUnusable
 from edge.ledger.carving import carve
 from edge.ledger.inspection import LedgerInspection
 from edge.ledger.ledger import Ledger
@@ -19,11 +19,6 @@ from edge.link.downlink import open_down
 from edge.local import decode_request
 from edge.panel.questions import QuestionRefused, check_origin, parse_head
 from edge.pins.history import read_pin_history
-from edge.piv.apdu import EXTENDED_MOST
-from edge.piv.applet import Applet, PivCard
-from edge.piv.issuer import Issuer
-from edge.piv.kept import Kept, keep, take
-from edge.readers.contactless import card_of
 from edge.readers.frames import LONGEST, Frame, Noise
 from edge.readers.profiles import Profile, frames_of, spoken
 from edge.readers.virtual_card import VirtualCard, obey
@@ -115,16 +110,6 @@ def _question(given: bytes) -> None:
     check_origin(parse_head(given))
 
 
-def _commanded(given: bytes) -> None:
-    """Commands of any kind, each behind its length, to a PIV card that is selected: each is answered with a status."""
-    applet = Applet(PIV_CARD)
-    applet.answer(SELECT_PIV)
-    while given:
-        size, given = given[0], given[1:]
-        assert 2 <= len(applet.answer(given[:size])) <= EXTENDED_MOST + 2
-        given = given[size:]
-
-
 def _unheard(words: str) -> None:
     """Nobody listens to complaints."""
 
@@ -181,18 +166,6 @@ def _ledger_bytes() -> bytes:
 
 
 CARD: Final = cards(1)[0]
-PIV_CARD: Final = PivCard.issued(bytes(range(16)), Issuer.created("fuzzed"))
-SELECT_PIV: Final = bytes.fromhex("00A40400 09 A00000030800001000 00")
-COMMANDS: Final = tuple(
-    b"".join(bytes([len(command)]) + command for command in map(bytes.fromhex, spoken))
-    for spoken in (
-        ("00CB3FFF055C035FC10200", "00C0000000", "00C0000040"),
-        (f"0087119E267C2482008120{'00' * 32}00",),
-        ("1087119E0A7C248200812001020304", f"0087119E1C{'05' * 28}00"),
-        ("00CB3FFF0000055C035FC1010000", "0020008000"),
-    )
-)
-keep(Kept(PIV_CARD, None), _folder.path)
 TABLES_FILE: Final = _tables_bytes()
 LEDGER_FILE: Final = _ledger_bytes()
 ROW: Final = LEDGER_FILE.index(b"tableentryentry")
@@ -252,16 +225,6 @@ TARGETS: Final[Mapping[str, Target]] = {
     ),
     "pins-log": Target(
         _folder.holding("pins.log", read_pin_history), (), (b"", b'{"at":1,"pin":"red","level":1}\n'), growth=400
-    ),
-    "uid": Target(
-        lambda given: card_of(given[:-2], given[-2:]), (CardFault,), (bytes.fromhex("04A1B2C39000"), b"\x63\x00")
-    ),
-    "piv-applet": Target(_commanded, (), COMMANDS, share=4),
-    "piv-kept": Target(
-        _folder.holding("card.json", lambda path: take(path.parent)),
-        (SimulatedCardUnusable,),
-        (b'{"uid":"04A1B2C3"}', b'{"uid":"","manners":{"version":"AgA=","at_once":7,"compressed":true}}'),
-        share=4,
     ),
     "virtual-card": Target(_obeyed, (), (b"insert 04A1B2C3", b"remove", b"\n")),
     "carving": Target(carve, (), (LEDGER_FILE,), 32 * KIB, growth=1200, share=8),
