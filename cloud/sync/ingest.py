@@ -21,13 +21,16 @@ from cloud.attendance.models import Entry, LedgerHead
 from cloud.clock import Clock, microseconds
 from cloud.database import Database
 from cloud.events import Event
+from cloud.people.names import tell_of_cards
 from cloud.sync import gaps
 from cloud.sync.batches import Batch
+from cloud.sync.cards import Cards
 from cloud.sync.decoding import RefusedBecause, columns_of, place
 from cloud.sync.ledgers import Head, Ledgers
 from cloud.sync.presence import Movements
 from cloud.units.models import Unit
 from cloud.wakeups import Topic, announce
+from protocol.entries import Outcome as TapOutcome
 from protocol.entries import genesis
 from protocol.errors import TerminalId
 from protocol.messages import VERSION, Receipt
@@ -36,6 +39,8 @@ from protocol.passes import LONGEST_PASS
 PROJECT: Final = place(Entry.project)
 SORTED_AT: Final = place(Entry.sorted_at)
 SUBJECT: Final = place(Entry.subject)
+CARD, PERSON, OUTCOME = place(Entry.card), place(Entry.person), place(Entry.outcome)
+GRANTED: Final = TapOutcome.GRANTED.value
 
 log = structlog.get_logger(__name__)
 
@@ -124,6 +129,8 @@ class _Taking:
         self._session = session
         self._now = now
         self._movements = Movements(now)
+        self._cards = Cards()
+        self._nameless: dict[str, set[str]] = {}
 
     def take(self, batches: Sequence[Batch]) -> list[Answer]:
         """Place every batch, then write all rows at once."""
@@ -137,7 +144,10 @@ class _Taking:
             else:
                 answers.append(self._place(ledgers, batch, owner))
         ledgers.save()
+        self._cards.save(self._session, self._now)
         self._movements.save(self._session)
+        for project, cards in sorted(self._nameless.items()):
+            tell_of_cards(self._session, project, cards)
         if ledgers.entries or ledgers.refused:
             announce(self._session, Topic.ENTRIES)
         return answers
@@ -179,6 +189,9 @@ class _Taking:
                 log.warning(Event.ENTRY_REFUSED, terminal=terminal, ledger=ledger.hex(), seq=seq, why=columns)
             else:
                 ledgers.entries.append((owner.customer, terminal, ledger, seq, *links, payload, now, *columns))
+                self._cards.note(owner.customer, terminal, columns)
+                if columns[PERSON] is None and columns[OUTCOME] == GRANTED and columns[PROJECT] == project is not None:
+                    self._nameless.setdefault(project, set()).add(columns[CARD])
                 if columns[SORTED_AT] > recently and columns[PROJECT] == project is not None:
                     self._movements.note(batch.key, seq, columns)
                 elif columns[SUBJECT] == gaps.SUBJECT:
