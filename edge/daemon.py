@@ -38,6 +38,7 @@ from edge.movements import Movements
 from edge.pins.lines import Line
 from edge.pins.pins import Pins
 from edge.readers import Reader
+from edge.readers.buses import Buses
 from edge.readers.fitting import fitted_prover, fitted_reader
 from edge.readers.overview import Overview
 from edge.readers.simulated import SimulatedReader
@@ -46,6 +47,7 @@ from edge.requests import Requests
 from edge.settings import Settings
 from edge.sightings import Sightings
 from edge.signals.patterns import Pattern
+from edge.signals.reader_lights import ReaderLights
 from edge.signals.resting import Resting
 from edge.signals.showing import Showing
 from edge.signals.signals import Signals
@@ -77,6 +79,7 @@ class Ground:
 
     folder: Path
     pins: Pins
+    lights: ReaderLights
     signals: Signals
     resting: Resting
     clock: SystemClock
@@ -168,7 +171,9 @@ def _ground(settings: Settings, simulate: bool, loop: asyncio.AbstractEventLoop,
     stack.enter_context(only_daemon(folder))
     pins = _pins(settings, folder, simulate)  # before all else: from here on every line is inactive
     stack.callback(pins.close)
-    signals = Signals(pins, loop)
+    lights = ReaderLights(pins)
+    signals = Signals(lights, loop)
+    lights.is_answering = signals.is_answering
     stack.callback(signals.stop)
     certified, battery = begins(settings.link.certificate), settings.terminal.battery_clock
     clock = SystemClock(remembered(folder / "ledger.db", boot_id(), battery=battery, certified=certified))
@@ -179,7 +184,7 @@ def _ground(settings: Settings, simulate: bool, loop: asyncio.AbstractEventLoop,
         doors[each.name] = fitted(each, pins, loop, door_log.note, signs.look)
         stack.callback(doors[each.name].stop)
         doors[each.name].start()
-    return Ground(folder, pins, signals, resting, clock, doors, walls, door_log)
+    return Ground(folder, pins, lights, signals, resting, clock, doors, walls, door_log)
 
 
 def _say_unusable(ground: Ground, service: ServiceState, why: str) -> None:
@@ -198,7 +203,9 @@ def _build(settings: Settings, simulate: bool, ground: Ground, state: State, sta
     knowledge = Knowledge(tables, _movements(ground, ledger), mounted)
 
     prover = fitted_prover(settings.cards, tables)
-    readers = [fitted_reader(each, prover) for each in settings.readers]
+    buses = Buses(ground.folder)
+    readers = [fitted_reader(each, buses, prover) for each in settings.readers]
+    ground.lights.join(readers)
     doors = ground.doors
     outbox = Outbox(ledger)
     stack.callback(outbox.close)
@@ -213,6 +220,7 @@ def _build(settings: Settings, simulate: bool, ground: Ground, state: State, sta
     guard: RepeatGuard[Answer] = RepeatGuard(settings.terminal.repeat_seconds)
     terminal = Terminal(clock, ledger, knowledge, guard, signals, doors, link.is_online, link.wake)
     sightings = Sightings(loop, terminal, signals, resting, tables, link.changed)
+    sightings.face = ground.lights.face
     sightings.rest()
     tables.on_change = sightings.tables_changed
     front = _front(settings, stack) if simulate else None

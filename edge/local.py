@@ -83,7 +83,13 @@ class AskSightings(msgspec.Struct, frozen=True, tag_field="ask", tag="sightings"
     after: Annotated[int, msgspec.Meta(ge=0)] | None = None
 
 
-Request = AskStatus | AskTap | AskReader | AskSignal | AskDoor | AskOpen | AskInspected | AskSightings
+class AskProvision(msgspec.Struct, frozen=True, tag_field="ask", tag="provision", forbid_unknown_fields=True):
+    """Give this OSDP reader a new key of its own, and say what came of it."""
+
+    reader: str
+
+
+Request = AskStatus | AskTap | AskReader | AskSignal | AskDoor | AskOpen | AskInspected | AskSightings | AskProvision
 Answer = dict[str, Any]
 
 

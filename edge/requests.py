@@ -10,6 +10,7 @@ from edge.local import (
     AskDoor,
     AskInspected,
     AskOpen,
+    AskProvision,
     AskReader,
     AskSightings,
     AskSignal,
@@ -18,6 +19,7 @@ from edge.local import (
     Request,
 )
 from edge.readers import CardSeen
+from edge.readers.provisioning import provision
 from edge.readers.simulated import ReaderAct, SimulatedReader
 from edge.report import Report
 from edge.sightings import Sightings
@@ -64,6 +66,8 @@ class Requests:
                 return self._doors.open(door)
             case AskSightings(after):
                 return await self._report.overview.since(after)
+            case AskProvision(reader):
+                return await provision(self._report.overview.readers, reader)
             case AskInspected(details):
                 return self._visits.note(details)
             case _:

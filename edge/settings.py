@@ -78,21 +78,25 @@ class ReaderSettings:
     """Section [[reader]], once for each: what cards are held against."""
 
     name: Annotated[Name, Meta(description="what the reader is called in ledger, log and portal")]
-    kind: Annotated[Literal["pcsc", "serial", "simulated"], Meta(description="what it speaks")]
+    kind: Annotated[Literal["pcsc", "serial", "osdp", "simulated"], Meta(description="what it speaks")]
     direction: Annotated[ReaderDirection, Meta(description="which way it is mounted for")] = ReaderDirection.TOGGLE
     doors: Annotated[
         Annotated[tuple[Name, ...], Meta(max_length=32)] | None,
         Meta(description="the doors it stands at; without it all of them"),
     ] = None
-    device: Annotated[Path | None, Meta(description="serial: the port, by its stable name in /dev/serial/by-id")] = None
+    device: Annotated[
+        Path | None, Meta(description="serial, osdp: the port, by its stable name in /dev/serial/by-id")
+    ] = None
     pcsc: Annotated[str | None, Meta(description="pcsc: the reader's name or a part of it; none takes the first")] = (
         None
     )
     profile: Annotated[Profile, Meta(description="serial: what its bytes look like")] = Profile.LINE_HEX
     baud: Annotated[
-        Literal[1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200], Meta(description="serial: how fast it speaks")
+        Literal[1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200],
+        Meta(description="serial, osdp: how fast it speaks"),
     ] = 9600
     reversed: Annotated[bool, Meta(description="its bytes come least significant first")] = False
+    address: Annotated[int, Meta(ge=0, le=126, description="osdp: its address on the bus, as set at the reader")] = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

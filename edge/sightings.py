@@ -20,7 +20,10 @@ _log = structlog.get_logger()
 
 
 class Sightings:
-    """The one way from a reader's thread to the terminal; whoever looks on is told of each tap by `on_answer`."""
+    """The one way from a reader's thread to the terminal; whoever looks on is told of each tap by `on_answer`.
+
+    `face` hears which reader is answered next.
+    """
 
     def __init__(
         self,
@@ -40,6 +43,7 @@ class Sightings:
         self._lost: set[str] = set()
         self._tampered: set[str] = set()
         self.on_answer: Callable[[CardSeen, Answer], None] | None = None
+        self.face: Callable[[str], None] = _nobody
         self._awaited: dict[CardSeen, asyncio.Future[Answer]] = {}
 
     def hand_over(self, sighting: Sighting) -> None:
@@ -54,6 +58,7 @@ class Sightings:
         """Answer a sighting, in the loop's thread."""
         match sighting:
             case CardSeen():
+                self.face(sighting.reader)
                 answer = self._terminal.tap(sighting)
                 self._resting.hold(Pattern.LEDGER_FAULT, answer.seq is None or self._terminal.ledger.is_short)
                 if self.on_answer is not None:
@@ -61,6 +66,7 @@ class Sightings:
                 if (awaited := self._awaited.pop(sighting, None)) is not None and not awaited.done():
                     awaited.set_result(answer)
             case CardUnread(reader, why):
+                self.face(reader)
                 self._signals.show(Pattern.UNREAD)
                 _log.warning(Event.CARD_UNREAD, reader=reader, why=why)
             case ReaderTampered(reader, on):
@@ -98,3 +104,7 @@ class Sightings:
         self._resting.hold(Pattern.UNBOUND, self._tables.binding is None)
         self._resting.hold(Pattern.READER_FAULT, bool(self._lost))
         self._resting.hold(Pattern.READER_TAMPER, bool(self._tampered))
+
+
+def _nobody(reader: str) -> None:
+    """No reader has lights of its own."""

@@ -1,13 +1,15 @@
 """The command line of `grindvakt`: its commands, their options, and what each is for."""
 
 import argparse
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from edge.config import DEFAULT_PATH
 from edge.version import software
 from edge.words import _, msgid
+
+LONGEST_WORD: Final = 60
 
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -63,8 +65,31 @@ def parser() -> argparse.ArgumentParser:
     _reader_commands(_command(commands, "reader", _("list card readers, and see what they read")), shared)
     _door_commands(_command(commands, "door", _("open, try and lock doors")), shared)
     _ledger_commands(_command(commands, "ledger", _("read the ledger; the daemon may run meanwhile")), shared)
+    about = _("show the staff ledger at a control visit, in Swedish: who is here, and who was")
+    _inspect_options(_command(commands, "inspect", about, shared))
     _completion_command(_command(commands, "completion", _("write what a shell needs to complete these commands")))
     return top
+
+
+def _inspect_options(inspect: argparse.ArgumentParser) -> None:
+    inspect.add_argument(
+        "view", nargs="?", choices=("present", "history"), default="present", help=_("who is here (default), or was")
+    )
+    inspect.add_argument("--from", dest="first", type=_day, metavar=_("DATE"), help=_("the first day of a history"))
+    inspect.add_argument("--to", dest="last", type=_day, metavar=_("DATE"), help=_("its last day; default: no end"))
+    by = _("days of work (default), or of recording")
+    inspect.add_argument("--by", choices=("work", "recording"), default="work", help=by)
+    part = _("only this one: name, number, or a part of it")
+    inspect.add_argument("--company", type=_word, default="", metavar=_("WHO"), help=part)
+    inspect.add_argument("--person", type=_word, default="", metavar=_("WHO"), help=part)
+    inspect.add_argument("--all", dest="denied", action="store_true", help=_("denied taps too"))
+    inspect.add_argument("--every-project", action="store_true", help=_("also projects that it was bound to before"))
+    where = inspect.add_mutually_exclusive_group()
+    where.add_argument("--pdf", type=Path, metavar=_("FILE"), help=_("write pages for printing"))
+    where.add_argument(
+        "--usb", nargs="?", const="", metavar=_("STICK"), help=_("write PDF, table and entries to a USB stick")
+    )
+    inspect.add_argument("--force", action="store_true", help=_("write over a PDF that is there"))
 
 
 def _completion_command(completion: argparse.ArgumentParser) -> None:
@@ -116,6 +141,8 @@ def _door_commands(door: argparse.ArgumentParser, shared: argparse.ArgumentParse
 def _reader_commands(reader: argparse.ArgumentParser, shared: argparse.ArgumentParser) -> None:
     views = reader.add_subparsers(title=_("commands"), dest="reader", required=True, metavar=_("VIEW"))
     _command(views, "list", _("say how each reader is, and what is plugged in and not in the settings"), shared)
+    gives = _command(views, "provision", _("give an OSDP reader a key of its own"), shared)
+    gives.add_argument("name", metavar=_("NAME"), help=_("what the settings call it"))
     watch = _command(views, "watch", _("show each card as it is read, with its bytes, until Ctrl-C"), shared)
     watch.add_argument("--seconds", type=_seconds, help=_("end after so long"))
 
@@ -126,6 +153,20 @@ def _signal_commands(signal: argparse.ArgumentParser, shared: argparse.ArgumentP
     show = _command(views, "show", _("show a pattern on the running daemon's lights"), shared)
     show.add_argument("pattern", metavar=_("PATTERN"), help=_("for example blocked, or identify to find it"))
     show.add_argument("--seconds", type=_seconds, default=5.0, help=_("for how long; a tap ends it; default: 5"))
+
+
+def _day(text: str) -> date:
+    """A date as everybody writes it, or as the regulation does: 2026:11:01."""
+    try:
+        return date.fromisoformat(text.replace(":", "-"))
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(_("a date as 2026-11-01")) from exc
+
+
+def _word(text: str) -> str:
+    if len(text) > LONGEST_WORD:
+        raise argparse.ArgumentTypeError(_("at most {most} characters").format(most=LONGEST_WORD))
+    return text
 
 
 def _seconds(text: str) -> float:

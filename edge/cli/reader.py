@@ -14,6 +14,10 @@ def reader(asked: argparse.Namespace, environment: Mapping[str, str]) -> int:
             from edge.cli.reader_list import reader_list
 
             return reader_list(settings, as_json=asked.json)
+        case "provision":
+            from edge.cli.provision import provision
+
+            return provision(settings, asked.name, as_json=asked.json)
         case _:
             from edge.cli.reader_watch import reader_watch
 

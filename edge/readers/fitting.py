@@ -8,6 +8,7 @@ import structlog
 from edge.events import Event
 from edge.piv.exchange import Asks
 from edge.readers import Reader
+from edge.readers.buses import Buses
 from edge.readers.profiles import frames_of
 from edge.readers.simulated import SimulatedReader
 from edge.settings import CardSettings, ReaderSettings
@@ -17,7 +18,7 @@ from protocol.decision import CardAuthentication
 _log = structlog.get_logger()
 
 
-def fitted_reader(settings: ReaderSettings, prover: Asks | None = None) -> Reader:
+def fitted_reader(settings: ReaderSettings, buses: Buses, prover: Asks | None = None) -> Reader:
     """Not started yet; what drives a kind is loaded only where one is there. `prover` asks its cards for proof."""
     match settings.kind:
         case "pcsc":
@@ -29,6 +30,8 @@ def fitted_reader(settings: ReaderSettings, prover: Asks | None = None) -> Reade
 
             frames = partial(frames_of, settings.profile, is_reversed=settings.reversed)
             return SerialReader(settings.name, str(settings.device), frames, settings.baud)
+        case "osdp":
+            return buses.reader(settings)
         case "simulated":
             return SimulatedReader(settings.name)
         case _:

@@ -16,8 +16,9 @@ from edge.readers import Sighting
 from edge.readers.osdp import Done, Panel
 from edge.readers.osdp_keys import ReaderKeys
 from edge.readers.osdp_line import OsdpLine, told
-from edge.readers.osdp_provisioning import Outcome, Provisioning
+from edge.readers.osdp_provisioning import Provisioning
 from edge.readers.osdp_seat import Seat
+from edge.readers.provisioning import Outcome
 from edge.signals.reader_lights import Light
 
 RETRY: Final = 1.0

@@ -2,30 +2,18 @@
 
 import secrets
 from concurrent.futures import Future
-from enum import StrEnum
 from typing import Final
 
 from edge.readers.osdp import KEY_BYTES, Act, Done, Panel
 from edge.readers.osdp_keys import Keys
 from edge.readers.osdp_seat import Seat
+from edge.readers.provisioning import Outcome
 
 WAITED: Final = 2.0
 """Seconds that a reader which has a key is given to come up under it."""
 
 PATIENCE: Final = 8.0
 """Seconds after which it has failed; whoever asked waits for ten."""
-
-
-class Outcome(StrEnum):
-    """What came of it; sent over the local socket."""
-
-    KEYED = "keyed"
-    REPLACED = "replaced"
-    SILENT = "silent"
-    FOREIGN_KEY = "foreign_key"
-    NOT_CAPABLE = "not_capable"
-    UNPROVED = "unproved"
-    PORT_GONE = "port_gone"
 
 
 class Provisioning:

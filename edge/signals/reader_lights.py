@@ -1,8 +1,8 @@
 """Shows on the readers' own lights what the terminal's show: the terminal's first, and nobody waits for a reader."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from edge.signals.signals import Outputs
 
@@ -19,8 +19,13 @@ class Light:
 DARK: Final = Light()
 
 
+@runtime_checkable
 class Lamp(Protocol):
     """A reader with lights: it takes what is to be shown at once, and shows the newest when it can."""
+
+    @property
+    def name(self) -> str:
+        """What the settings call it."""
 
     def light(self, shown: Light, /) -> None:
         """Show this from now on. Returns at once and never fails."""
@@ -41,9 +46,9 @@ class ReaderLights:
         self._told: dict[str, Light] = {}
         self.is_answering: Callable[[], bool] = _never
 
-    def join(self, lamps: Mapping[str, Lamp]) -> None:
-        """These readers have lights, by their names."""
-        self._lamps = dict(lamps)
+    def join(self, readers: Iterable[object]) -> None:
+        """Those of these readers that have lights show them from now on."""
+        self._lamps = {reader.name: reader for reader in readers if isinstance(reader, Lamp)}
         self._tell()
 
     def face(self, reader: str) -> None:

@@ -40,6 +40,10 @@ class Signals:
         """The pattern that plays now."""
         return self._answer or self._demonstrated or self._resting_pattern
 
+    def is_answering(self) -> bool:
+        """Says whether what plays now is the answer to a tap."""
+        return self._answer is not None
+
     def show(self, answer: Pattern) -> None:
         """Answer a tap: the first step is on the pins when this returns. It replaces whatever was shown."""
         self._forget_demonstration()
