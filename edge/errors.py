@@ -125,14 +125,15 @@ class ExportFailed(TerminalError):
         super().__init__(_("{path} was not written: {reason}").format(path=path, reason=reason))
 
 
+# what `grindvakt inspect` says is Swedish always, as the law wants it
+
+
 class FontMissing(TerminalError):
     """The typeface that pages are written in is not installed."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        super().__init__(
-            _("no PDF can be made: {path} is not there; `apt-get install fonts-dejavu-core`").format(path=path)
-        )
+        super().__init__(f"ingen PDF kan göras: {path} finns inte; installera fonts-dejavu-core")
 
 
 class ReportTooLong(TerminalError):
@@ -141,18 +142,16 @@ class ReportTooLong(TerminalError):
     def __init__(self, most: int) -> None:
         self.most = most
         super().__init__(
-            _("a PDF takes at most {most} rows: narrow the period, or take --usb, which writes all to a table").format(
-                most=most
-            )
+            f"en PDF rymmer högst {most} rader: välj en kortare period, eller --usb som skriver allt till en tabell"
         )
 
 
 class StickFault(TerminalError):
-    """A report could not be carried to a USB stick; nothing that looks whole is left on it."""
+    """A report could not be carried to a USB stick; nothing that looks whole is left on it. `reason` is Swedish."""
 
     def __init__(self, reason: str, advice: str) -> None:
         self.reason = reason
-        super().__init__(_("nothing is on a stick: {reason}; {advice}").format(reason=reason, advice=advice))
+        super().__init__(f"inget är sparat på ett USB-minne: {reason}; {advice}")
 
 
 class LedgerForeign(LedgerFault):

@@ -130,10 +130,14 @@ class Step(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Pass(Generic[T]):
-    """An IN and the OUT that ended it; without one of them it is incomplete, or the person is still there."""
+    """An IN and the OUT that ended it; without one of them it is incomplete.
+
+    `is_open`: no movement has come since that says anything about its end, so the person may still be there.
+    """
 
     began: Step[T] | None
     ended: Step[T] | None
+    is_open: bool = False
 
     def work_day(self, zone: str) -> date:
         """The local date of its IN, so that a night shift is one pass; of its OUT where there is no IN."""
@@ -185,7 +189,7 @@ class Pairing(Generic[T]):
         slot = self._waiting.popleft()
         if not slot.is_settled and slot.began is not None:
             del self._open[slot.began.who]
-        return Pass(slot.began, slot.ended)
+        return Pass(slot.began, slot.ended, not slot.is_settled)
 
     def _give_up_the_old(self, now: Movement) -> None:
         """Those that are too old by now to be ended; the oldest IN stands first."""

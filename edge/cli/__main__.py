@@ -53,32 +53,43 @@ def _obey(asked: argparse.Namespace) -> int:
         return reader(asked, os.environ)
     if asked.command == "ledger" and asked.file is not None:
         return _obey_ledger(asked, asked.file)
-    if asked.command == "check-config":
-        from edge.cli.check_config import check_config
-
-        return check_config(asked.config, os.environ, as_json=asked.json)
-    if asked.command == "doctor":
-        from edge.cli.doctor import doctor
-
-        return doctor(asked.config, os.environ, as_json=asked.json)
+    if asked.command in {"check-config", "doctor"}:
+        return _look_over(asked)
     settings = load(asked.config, os.environ)
     match asked.command:
         case "run":
             return _run(settings, simulate=asked.simulate)
-        case "status":
-            from edge.cli.ask import status
+        case "status" | "tap":
+            return _obey_asking(asked, settings)
+        case "inspect":
+            from edge.cli.inspect import inspect
 
-            return status(settings, as_json=asked.json)
-        case "tap":
-            from edge.cli.ask import tap
-
-            return tap(settings, asked.card, asked.reader, as_json=asked.json)
+            return inspect(settings, asked, os.environ)
         case "signal":
             from edge.cli.signal import signal_show
 
             return signal_show(settings, asked.pattern, asked.seconds, as_json=asked.json)
         case _:
             return _obey_ledger(asked, settings.terminal.state_dir / LEDGER)
+
+
+def _obey_asking(asked: argparse.Namespace, settings: Settings) -> int:
+    from edge.cli.ask import status, tap
+
+    if asked.command == "status":
+        return status(settings, as_json=asked.json)
+    return tap(settings, asked.card, asked.reader, as_json=asked.json)
+
+
+def _look_over(asked: argparse.Namespace) -> int:
+    """What looks at settings that may be wrong."""
+    if asked.command == "doctor":
+        from edge.cli.doctor import doctor
+
+        return doctor(asked.config, os.environ, as_json=asked.json)
+    from edge.cli.check_config import check_config
+
+    return check_config(asked.config, os.environ, as_json=asked.json)
 
 
 def _obey_ledger(asked: argparse.Namespace, path: Path) -> int:

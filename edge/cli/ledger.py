@@ -45,7 +45,7 @@ def ledger_tail(path: Path, number: int, *, as_json: bool) -> int:
 def ledger_verify(path: Path, *, as_json: bool) -> int:
     """Check every link of the chain in a ledger or an export of one, and name the first entry that is wrong."""
     try:
-        with _bar(_("checking the chain")) as progress:
+        with bar(_("checking the chain")) as progress:
             found = _export_found(path, progress) if _is_export(path) else _ledger_found(path, progress)
     except ChainBroken as broken:
         if as_json:
@@ -161,7 +161,7 @@ class Asked:
 
 def ledger_export(path: Path, asked: Asked, *, as_json: bool) -> int:
     """Write entries to a file or to standard output, with a progress bar; say what the file holds."""
-    with LedgerInspection(path) as ledger, _bar(_("exporting")) as progress:
+    with LedgerInspection(path) as ledger, bar(_("exporting")) as progress:
         span = _span(ledger, asked)
         if asked.output == STDOUT:
             written = _to_stdout(ledger, asked.form, span, progress)
@@ -212,7 +212,7 @@ def _summary(written: Written, output: str) -> str:
 
 
 @contextmanager
-def _bar(what: str) -> Iterator[Progress]:
+def bar(what: str) -> Iterator[Progress]:
     """A progress bar on standard error, with entries per second and the time left; gives what moves it."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeRemainingColumn
@@ -224,9 +224,9 @@ def _bar(what: str) -> Iterator[Progress]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(""), TimeRemainingColumn())
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, every: bar.update(task, completed=done, total=every)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
+        task = shown.add_task(what, total=None)
+        yield lambda done, every: shown.update(task, completed=done, total=every)
 
 
 def _plain(seq: int, payload: Payload) -> dict[str, Any]:

@@ -105,7 +105,7 @@ class _Table:
         self._write = write
 
     def begin(self, heading: Heading) -> None:
-        self._write(b"\xef\xbb\xbf" + _row(COLUMNS))
+        self._write(b"\xef\xbb\xbf" + csv_row(COLUMNS))
 
     def add(self, entry: Stored) -> None:
         payload = _decoded(entry.payload)
@@ -113,10 +113,10 @@ class _Table:
         told = (missing if payload is None else words(payload)) | {"seq": entry.seq, "hash": entry.hash.hex()}
         if isinstance(payload, Fact):
             told["details"] = " ".join(f"{name}={value}" for name, value in payload.details.items())
-        self._write(_row([told.get(column) for column in COLUMNS]))
+        self._write(csv_row([told.get(column) for column in COLUMNS]))
 
     def miss(self, lost: Lost) -> None:
-        self._write(_row([f"{lost.first}-{lost.last}", "lost"]))
+        self._write(csv_row([f"{lost.first}-{lost.last}", "lost"]))
 
     def end(self, entries: int, last_hash: bytes) -> None:
         """A table ends with its last row."""
@@ -211,7 +211,8 @@ def _decoded(raw: bytes | None) -> Payload | None:
     return None
 
 
-def _row(cells: Sequence[Any]) -> bytes:
+def csv_row(cells: Sequence[Any]) -> bytes:
+    """A line of a table as a Swedish Excel opens it, with no cell a formula."""
     line = io.StringIO()
     csv.writer(line, delimiter=";").writerow([_harmless(cell) for cell in cells])
     return line.getvalue().encode(errors="replace")

@@ -110,6 +110,12 @@ def test_thirteen_hours_are_counted_in_hours_where_the_clock_shows_twelve_or_fou
     assert paired([Step("anna", march[0], 0), Step("anna", march[1], 1)]) == [(0, 1)]
 
 
+def test_only_a_pass_that_nothing_ended_is_open() -> None:
+    moves = [("anna", IN, 0), ("boris", IN, 1), ("boris", IN, 2), ("carla", OUT, 3), ("doris", IN, 4), ("doris", OUT, 5)]
+    open_ones = [found.is_open for found in made(steps(*moves))]
+    assert open_ones == [True, False, True, False, False]
+
+
 def test_the_day_of_a_pass_without_its_in_is_that_of_its_out() -> None:
     (found,) = made([Step("anna", Movement(OUT, at("2026-06-10T22:30:00")), 0)])
     assert found.work_day(ZONE) == date(2026, 6, 11)
