@@ -91,6 +91,8 @@ def lines_of(seen: Told, found: Sequence[Hint]) -> Iterator[str]:
         yield f"{INDENT}{_('also {card}').format(card=each)}"
     if seen.card is not None:
         yield from wrapped(_known(seen, CardId.parse(seen.card)), INDENT)
+    if seen.chip:
+        yield f"{INDENT}{_('the reader calls it {chip}').format(chip=seen.chip)}"
     yield from _dump(bytes.fromhex(seen.raw))
     for hint in found:
         yield from wrapped(advice(hint), f"{INDENT}-> ")

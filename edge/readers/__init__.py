@@ -14,7 +14,8 @@ class CardSeen:
     """A card came into a reader's field; said once, however long it stays there.
 
     `also`: other identities of the same card, read in the same presence. `raw`: the bytes as the device gave them.
-    `took`: nanoseconds from the card's arrival, or its first byte, until it was known.
+    `took`: nanoseconds from the card's arrival, or its first byte, until it was known. `chip`: what the reader calls
+    it, for people to read.
     """
 
     card: CardId
@@ -23,6 +24,7 @@ class CardSeen:
     credential: Credential = PLAIN
     raw: bytes = field(default=b"", compare=False, repr=False)
     took: int = field(default=0, compare=False)
+    chip: str = field(default="", compare=False)
 
     @property
     def lasting(self) -> tuple[CardId, ...]:
@@ -39,6 +41,7 @@ class CardUnread:
     why: str
     raw: bytes = field(default=b"", compare=False, repr=False)
     took: int = field(default=0, compare=False)
+    chip: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Final
 
 from smartcard import scard
@@ -10,6 +11,7 @@ from smartcard import scard
 from edge.errors import CardFault, ReaderGone
 from edge.piv.exchange import TAKEN_AWAY, Asks, carried
 from edge.readers import CardSeen, CardUnread, Sighting
+from edge.readers.atr import announced
 from edge.readers.contactless import identified
 from edge.readers.watching import Turn, Watch
 from protocol.cards import CardId
@@ -103,7 +105,7 @@ class PcscReader:
             watch.alive()
             self._forget_if_gone(known, state, timed_out=outcome == scard.SCARD_E_TIMEOUT)
             if _is_new_card(known, state):
-                self._tell(watch, self._read(watch, context, reader))
+                self._tell(watch, replace(self._read(watch, context, reader), chip=announced(bytes(states[0][2]))))
             known = state & ~scard.SCARD_STATE_CHANGED
 
     def _forget_if_gone(self, known: int, state: int, *, timed_out: bool) -> None:
@@ -112,7 +114,7 @@ class PcscReader:
         if has_left or (timed_out and not state & scard.SCARD_STATE_PRESENT):
             self._lying = None
 
-    def _tell(self, watch: Turn, sighting: Sighting) -> None:
+    def _tell(self, watch: Turn, sighting: CardSeen | CardUnread) -> None:
         """Report it, unless it is the card that lay on the reader all the while pcscd was restarted."""
         if watch.stopping:  # left hanging until now: the session that follows reads the card itself
             return
@@ -120,7 +122,7 @@ class PcscReader:
         if self._lying is None or self._lying != lay:
             watch.report(sighting)
 
-    def _read(self, watch: Turn, context: Any, reader: str) -> Sighting:
+    def _read(self, watch: Turn, context: Any, reader: str) -> CardSeen | CardUnread:
         began, answers = time.monotonic_ns(), list[bytes]()
         try:
             with self._held(context, reader) as (card, protocol):

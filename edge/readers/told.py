@@ -26,8 +26,8 @@ class What(StrEnum):
 class Told(msgspec.Struct, frozen=True, kw_only=True):
     """A sighting as the local socket tells it, with the whole card number: for the installer's screen, not for a log.
 
-    `raw` is in hexadecimal digits. `on_roster` and `turned_on_roster`: whether the roster knows the card, and the one
-    that has its bytes the other way round; None where nobody could look.
+    `raw` is in hexadecimal digits. `chip` is what the reader calls it. `on_roster` and `turned_on_roster`: whether the
+    roster knows the card, and the one that has its bytes the other way round; None where nobody could look.
     """
 
     number: int
@@ -40,6 +40,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     raw: str = ""
     why: str | None = None
     milliseconds: float = 0.0
+    chip: str = ""
     on_roster: bool | None = None
     turned_on_roster: bool | None = None
 
@@ -47,7 +48,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 def told(sighting: Sighting, number: int, at: str) -> Told:
     """The sighting with its number and its time (UTC, ISO 8601)."""
     match sighting:
-        case CardSeen(card, reader, also, credential, raw, took):
+        case CardSeen(card, reader, also, credential, raw, took, chip):
             return Told(
                 number=number,
                 at=at,
@@ -58,11 +59,18 @@ def told(sighting: Sighting, number: int, at: str) -> Told:
                 proof=credential.proof,
                 raw=raw[:LONGEST_RAW].hex(),
                 milliseconds=took / 1e6,
+                chip=chip,
             )
-        case CardUnread(reader, why, raw, took):
-            digits = raw[:LONGEST_RAW].hex()
+        case CardUnread(reader, why, raw, took, chip):
             return Told(
-                number=number, at=at, reader=reader, what=What.UNREAD, raw=digits, why=why, milliseconds=took / 1e6
+                number=number,
+                at=at,
+                reader=reader,
+                what=What.UNREAD,
+                raw=raw[:LONGEST_RAW].hex(),
+                why=why,
+                milliseconds=took / 1e6,
+                chip=chip,
             )
         case ReaderLost(reader, why):
             return Told(number=number, at=at, reader=reader, what=What.LOST, why=why)

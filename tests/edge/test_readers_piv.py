@@ -73,6 +73,7 @@ def test_a_card_is_named_by_its_guid_and_proves_itself(
     assert (found.card, found.also, found.credential.proof) == (NAMED, (SERIAL,), Proof.GENUINE)
     assert found.raw == issued.chuid
     assert found.took > 0
+    assert found.chip == "processor card"
 
 
 @pytest.mark.feature("F05")
