@@ -60,6 +60,8 @@ class TerminalEnd:
         self.client.on_subscribe = lambda *_: self._subscribed.set()
         self.client.on_message = self._heard
         self._port = port
+        pem = identity.certificate.read_text(encoding="ascii")
+        self.certificate = ssl.PEM_cert_to_DER_cert(pem)
 
     def __enter__(self) -> Self:
         self.client.connect("127.0.0.1", self._port)
@@ -97,6 +99,10 @@ class TerminalEnd:
     def pull(self) -> None:
         """Ask for what is lacking."""
         self.say(Up.PULL, Pull(VERSION, self.listening.held()))
+
+    def show(self, certificate: bytes) -> None:
+        """The same, with a certificate."""
+        self.say(Up.PULL, Pull(VERSION, self.listening.held(), certificate))
 
     def held(self, *more: TableVersion) -> tuple[TableVersion, ...]:
         """For a status."""

@@ -17,6 +17,7 @@ from cloud.attendance.models import Entry
 from cloud.blocklist.service import block
 from cloud.database import Database
 from cloud.joining.authority import Authority
+from cloud.people.service import enrol
 from cloud.sync.broker import EmbeddedBroker
 from cloud.sync.client import Address
 from cloud.sync.statuses import is_online
@@ -31,7 +32,7 @@ from protocol.errors import TerminalId
 from protocol.messages import VERSION, ZLIB, Pull, pack_up
 from protocol.topics import Up, up
 from tests.cloud.chains import Chain, tap
-from tests.cloud.site import STAFF, Site, make_site
+from tests.cloud.site import STAFF, Site, make_card, make_site
 from tests.cloud.terminal_end import LEDGER, TerminalEnd, status
 from tests.cloud.test_broker import embedded
 from tests.cloud.wire import SIGNER
@@ -194,6 +195,29 @@ def test_who_was_away_converges_after_its_pull_or_its_status(told: Told) -> None
             until(lambda: bool(again.listening.binding and again.listening.binding.place == "Södra grinden"), 10)
 
     told(story)
+
+
+def test_names_come_to_who_shows_its_own_certificate(told: Told) -> None:
+    """Another terminal's, played by who has the broker, changes nothing; and the rest goes on."""
+
+    def story(cloud: Running) -> None:
+        with cloud.database.transaction() as session:
+            enrol(session, STAFF, START, cloud.site.project, make_card(session, cloud.site, "uid:04A1B2C3D4E5F6").id)
+        cloud.bind(ONE)
+        with cloud.end(TWO) as other, cloud.end(ONE) as terminal:
+            terminal.show(other.certificate)
+            until(lambda: len(terminal.listening.tables) == 4, 10, "everything but names")
+            terminal.show(terminal.certificate)
+            until(lambda: "people" in terminal.listening.tables, 10, "names")
+            assert len(terminal.listening.tables["people"].rows) == 2
+            assert b"Lindqvist" not in b"".join(envelope for _, envelope in terminal.messages)
+
+    with capture_logs() as lines:
+        told(story)
+    assert [line["event"] for line in lines if str(line["event"]).startswith("certificate.")][-2:] == [
+        "certificate.refused",
+        "certificate.taken",
+    ]
 
 
 def _is_online(status: UnitStatus | None, now: datetime) -> bool:

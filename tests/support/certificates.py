@@ -44,7 +44,16 @@ class CertificateAuthority:
 
     def issue(self, common_name: str, names: Sequence[str] = LOOPBACK, days: Days = VALID) -> Issued:
         """A certificate for both ends of TLS; a terminal's id is its common name, a broker's addresses are `names`."""
-        key = ec.generate_private_key(ec.SECP256R1())
+        return self._certified(common_name, ec.generate_private_key(ec.SECP256R1()), names, days)
+
+    def renew(self, common_name: str, names: Sequence[str] = LOOPBACK, days: Days = VALID) -> Issued:
+        """Another certificate for the key that was made before."""
+        pem = (self._folder / f"{common_name}.key").read_bytes()
+        key = serialization.load_pem_private_key(pem, None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        return self._certified(common_name, key, names, days)
+
+    def _certified(self, common_name: str, key: ec.EllipticCurvePrivateKey, names: Sequence[str], days: Days) -> Issued:
         both = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH])
         builder = _valid(_named(common_name), self._name, key.public_key(), days)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)

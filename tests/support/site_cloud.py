@@ -193,7 +193,13 @@ class SiteCloud:
 
     def newest(self, terminal: str) -> dict[str, int]:
         """The versions of the tables that count at a bound terminal, by name."""
-        scopes = {"binding": terminal, "roster": self.project, "blocklist": "global", "presence": self.project}
+        scopes = {
+            "binding": terminal,
+            "roster": self.project,
+            "blocklist": "global",
+            "presence": self.project,
+            "people": self.project,
+        }
         with self.database.reading() as rows:
             heads = rows.scalars(select(TableHead)).all()
             return {head.name: head.version for head in heads if scopes[head.name] == head.scope}
