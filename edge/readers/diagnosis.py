@@ -151,6 +151,9 @@ def _of_noise(seen: Told, reader: ReaderSettings) -> Iterator[Hint]:
         return
     if not raw:
         return
+    if reader.profile is Profile.LINE_DEC and _names_three_bytes(raw):  # as hexadecimal digits it would be a wrong card
+        yield Hint(Oddity.CUT_BITS, seen.reader)
+        return
     for profile in _ENDINGS:
         for frame in _read_as(profile, raw):
             if profile is reader.profile:
