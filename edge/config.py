@@ -1,6 +1,7 @@
 """Reads the terminal's settings once, completely: TOML, then the environment, all mistakes answered together."""
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
@@ -81,7 +82,16 @@ def _document(path: Path) -> dict[str, Any]:
             path, [_("it is not UTF-8 text: line {line}").format(line=raw[: exc.start].count(10) + 1)]
         ) from exc
     except (tomllib.TOMLDecodeError, RecursionError) as exc:
-        raise ConfigInvalid(path, [_("it is not TOML: {reason}").format(reason=exc)]) from exc
+        raise ConfigInvalid(path, [_not_toml(raw, str(exc))]) from exc
+
+
+def _not_toml(raw: bytes, reason: str) -> str:
+    """What tomllib says, and the line that it means."""
+    named, lines = re.search(r"at line (\d+)", reason), raw.decode(errors="replace").splitlines()
+    if named is None or not 0 < int(named[1]) <= len(lines):
+        return _("it is not TOML: {reason}").format(reason=reason)
+    line = _shortened(lines[int(named[1]) - 1].strip())
+    return _("it is not TOML: {reason}, which is {line}").format(reason=reason, line=line)
 
 
 def _overrides(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -156,12 +166,18 @@ class Reading:
         try:
             return msgspec.convert(given, hint, strict=strict, dec_hook=self._path)
         except (msgspec.ValidationError, NotImplementedError):
-            self.problems.append(
-                _("{label} = {given} does not fit: expected {form}").format(
-                    label=label, given=_shortened(given), form=form(hint)
-                )
-            )
+            words = _("{label} = {given} does not fit: expected {form}")
+            if strict and isinstance(given, str) and self._fits_unquoted(given, hint):
+                words = _("{label} = {given} does not fit: expected {form}, without quotation marks")
+            self.problems.append(words.format(label=label, given=_shortened(given), form=form(hint)))
             return None
+
+    def _fits_unquoted(self, given: str, hint: Any) -> bool:
+        try:
+            msgspec.convert(given, hint, strict=False, dec_hook=self._path)
+        except (msgspec.ValidationError, NotImplementedError):
+            return False
+        return True
 
     def _path(self, kind: type, given: object) -> object:
         if kind is Path and isinstance(given, str) and given:

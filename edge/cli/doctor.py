@@ -32,7 +32,7 @@ def doctor(path: Path, environment: Mapping[str, str], *, as_json: bool) -> int:
         )
     else:
         _show(findings)
-        print(summary(findings))
+        console().print(summary(findings))
     return EXIT_BAD if worst(findings) is Verdict.BAD else 0
 
 

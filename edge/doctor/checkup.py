@@ -13,7 +13,7 @@ from edge.doctor.broker import judge_knock, knock
 from edge.doctor.cautions import absences, at_boot, cautions
 from edge.doctor.certificate import judge_papers, look_at_papers
 from edge.doctor.clock import clock_of, judge_clock, look_at_clock
-from edge.doctor.cloud import BINDING, CLOUD, TABLES, judge_binding, judge_cloud, judge_tables
+from edge.doctor.cloud import BINDING, CLOUD, TABLES, judge_binding, judge_cloud, judge_proof, judge_tables
 from edge.doctor.daemon import Daemon, judge_daemon, look_at_daemon
 from edge.doctor.disk import judge_disk, look_at_disk
 from edge.doctor.doors import judge_doors, judge_signals
@@ -31,6 +31,9 @@ DAEMON: Final = "daemon"
 
 SHORT: Final = 5.0
 USUAL: Final = 10.0
+ANSWER: Final = 18.0
+"""Seconds: three questions to the daemon and about it, of which the longest waits for 10 s (edge.local.PATIENCE)."""
+
 NETWORK: Final = 25.0
 """Seconds: resolv.conf(5) asks two servers twice for 5 s each, and then connecting may take 5 more."""
 
@@ -61,10 +64,14 @@ def check_up(path: Path, environment: Mapping[str, str], tell: Progress) -> list
         settings = load(path, environment)
     except ConfigInvalid as fault:
         return [*_wrong_settings(path, fault), *_each(_without_settings(), tell)]
-    asked = examine({DAEMON: Look(USUAL, lambda: look_at_daemon(settings))}, tell)[DAEMON]
+    asked = examine({DAEMON: Look(ANSWER, lambda: look_at_daemon(settings))}, tell)[DAEMON]
     patient = Patient(settings, asked if isinstance(asked, Daemon) else Daemon(silence=_("it does not answer")))
     first = judge_daemon(asked) if isinstance(asked, Daemon) else _ended_badly(DAEMON, asked)
-    return [*_files_that_are_wrong(path, environment), *_settings(patient), first, *_each(_parts(patient), tell)]
+    own: dict[str, tuple[float, Part]] = {
+        CONFIGURATION: (SHORT, lambda: (*_files_that_are_wrong(path, environment), *_settings(patient))),
+        DAEMON: (SHORT, lambda: [first]),
+    }
+    return list(_each(own | _parts(patient), tell))
 
 
 def _each(parts: Mapping[str, tuple[float, Part]], tell: Progress) -> Iterator[Finding]:
@@ -119,8 +126,8 @@ def _without_settings() -> dict[str, tuple[float, Part]]:
 
 
 def _wrong_settings(path: Path, fault: ConfigInvalid) -> Iterator[Finding]:
-    for problem in fault.problems:
-        yield bad(CONFIGURATION, problem, _("correct it in {path}; nothing else can be looked at").format(path=path))
+    found = "\n".join([_("{path} cannot be used:").format(path=path), *(f"- {each}" for each in fault.problems)])
+    yield bad(CONFIGURATION, found, _("correct it; until then little else can be looked at"))
 
 
 def _files_that_are_wrong(path: Path, environment: Mapping[str, str]) -> Iterator[Finding]:
@@ -179,9 +186,10 @@ def _broker(patient: Patient) -> Finding:
 
 
 def _binding(patient: Patient) -> Iterator[Finding]:
-    doors = patient.settings.doors
+    doors, cards = patient.settings.doors, patient.settings.cards
     if patient.told is not None:
         yield from judge_binding(patient.told["binding"], doors)
+        yield from judge_proof(patient.told["binding"], cards)
         yield judge_tables(patient.told["tables"], patient.told["lacking"])
         return
     known = read_known(patient.settings.terminal.state_dir)
@@ -190,4 +198,5 @@ def _binding(patient: Patient) -> Iterator[Finding]:
             yield unknown(part, _("they cannot be read: {why}").format(why=known.why), _("ask as root"))
         return
     yield from judge_binding(known.binding, doors)
+    yield from judge_proof(known.binding, cards)
     yield judge_tables(known.versions, known.lacking)

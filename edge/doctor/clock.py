@@ -1,5 +1,6 @@
 """Judges the clock: how far it can be trusted, and what could make it better."""
 
+import os
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
@@ -10,7 +11,7 @@ from typing import Any, Final
 
 from edge.clock.clock import SystemClock, boot_id
 from edge.clock.timekeeping import remembered
-from edge.doctor import Finding, bad, doubtful, good
+from edge.doctor import Finding, bad, doubtful, good, unknown
 from edge.link.tls import begins
 from edge.settings import Settings
 from edge.words import _
@@ -27,6 +28,7 @@ class Time:
     """The clock as it stands: times as ISO 8601 in UTC. `asks`: whether a time service is on, None: not known.
 
     `battery`: a clock of its own is fitted; `believed`: the settings say that it has a battery.
+    `is_blind`: we may not look when it was last right.
     """
 
     shows: str
@@ -35,11 +37,14 @@ class Time:
     asks: bool | None = None
     battery: bool = False
     believed: bool = False
+    is_blind: bool = False
 
 
 def clock_of(settings: Settings) -> SystemClock:
     """The clock as the daemon would begin with it now: as far as the ledger can be read, with its floor."""
     path, certified = settings.terminal.state_dir / "ledger.db", begins(settings.link.certificate)
+    if not _may_look(path.parent):
+        return SystemClock()
     return SystemClock(remembered(path, boot_id(), battery=settings.terminal.battery_clock, certified=certified))
 
 
@@ -51,12 +56,20 @@ def look_at_clock(settings: Settings, told: Mapping[str, Any] | None) -> Time:
         return Time(told["utc"], ClockQuality(told["quality"]), told["floor"], asks, battery, believed)
     clock = clock_of(settings)
     now = clock.read()
-    return Time(_moment(now.utc), now.quality, _moment(clock.floor), asks, battery, believed)
+    blind = not _may_look(settings.terminal.state_dir)
+    return Time(_moment(now.utc), now.quality, _moment(clock.floor), asks, battery, believed, blind)
+
+
+def _may_look(folder: Path) -> bool:
+    return os.access(folder, os.X_OK) or not os.access(folder, os.F_OK)
 
 
 def judge_clock(seen: Time) -> Finding:
     """Whether entries get a time that counts, also after the next power cut without network."""
     words = _("{time} UTC ({quality})").format(time=seen.shows[:19].replace("T", " "), quality=seen.quality.value)
+    if seen.quality is ClockQuality.UNTRUSTED and seen.is_blind:
+        found = _("{time} UTC, and no time server vouches for it").format(time=seen.shows[:19].replace("T", " "))
+        return unknown(PART, found, _("ask as root, who may see when it was last right"))
     if seen.quality is ClockQuality.UNTRUSTED:
         found = _("{words}; it was last right at {floor}").format(words=words, floor=seen.floor[:16].replace("T", " "))
         return bad(PART, found, _how_to_set(seen))

@@ -70,6 +70,19 @@ def judge_binding(bound: Told | None, doors: Sequence[DoorSettings]) -> Iterator
         yield doubtful(BINDING, found, _("name it in the portal, or take it out of the settings"))
 
 
+def judge_proof(bound: Told | None, cards: CardSettings) -> Iterator[Finding]:
+    """Whether cards can be asked for the proof that the project wants."""
+    if bound is None or bound["card_authentication"] == CardAuthentication.OFF or cards.issuers:
+        return
+    advice = _("put the certificate of who issues the cards on this terminal, and name it in [cards] issuers")
+    if bound["card_authentication"] == CardAuthentication.REQUIRE:
+        found = _("the project admits only cards that prove themselves, and no issuer is named here: nobody comes in")
+        yield bad(BINDING, found, advice)
+    else:
+        found = _("the project asks cards to prove themselves, and no issuer is named here: none is asked")
+        yield doubtful(BINDING, found, advice)
+
+
 def judge_tables(versions: Mapping[str, int], lacking: Sequence[str]) -> Finding:
     """Whether everything has come that the binding names."""
     words = ", ".join(f"{name} {version}" for name, version in sorted(versions.items())) or _("none")

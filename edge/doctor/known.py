@@ -12,7 +12,7 @@ from protocol.decision import Binding
 from protocol.errors import ProtocolError
 from protocol.tables import decode_binding
 
-SHOWN = ("project_name", "place", "mode", "ended", "doors")
+SHOWN = ("project_name", "place", "mode", "ended", "doors", "card_authentication")
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,7 @@ def test_broken_toml_names_its_line(tmp_path: Path) -> None:
     (problem,) = problems(tmp_path, '[terminal]\nid = "gate\n')
     assert problem.startswith("it is not TOML")
     assert "line 2" in problem
+    assert """which is 'id = "gate'""" in problem
 
 
 def test_text_that_is_not_utf_8_names_its_line(tmp_path: Path) -> None:
@@ -205,6 +206,7 @@ def test_a_variable_that_overrides_nothing_is_a_mistake_with_a_suggestion(tmp_pa
         ("pin = 5", "pin = 5\nexit_pin = 27", "signals and door.pin = 27 stands more than once"),
         ("pin = 5", 'pin = 5\nfail = "open"', "expected secure or safe"),
         ("pin = 5", "pin = 5\ndebounce_seconds = 5", "expected a number from 0.005 to 0.5"),
+        ("pin = 5", 'pin = "5"', "expected a whole number from 0 to 27, without quotation marks"),
     ],
 )
 def test_each_mistake_says_what_to_do(tmp_path: Path, old: str, new: str, expected: str) -> None:

@@ -260,6 +260,7 @@ MOMENT: Final = "2026-06-10T12:00:00+00:00"
         (Time(MOMENT, ClockQuality.HELD, MOMENT), DOUBTFUL, "no time server vouches for it now → let it reach"),
         (Time(MOMENT, ClockQuality.UNTRUSTED, MOMENT), BAD, "last right at 2026-06-10 12:00 → let it reach"),
         (Time(MOMENT, ClockQuality.UNTRUSTED, MOMENT, asks=False), BAD, "`timedatectl set-ntp true`"),
+        (Time(MOMENT, ClockQuality.UNTRUSTED, MOMENT, is_blind=True), UNKNOWN, "ask as root"),
     ],
     ids=lambda value: str(value)[:40],
 )
