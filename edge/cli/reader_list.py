@@ -1,7 +1,7 @@
 """Lists the readers of the settings and how each is, and what is plugged in and stands in no settings."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, assert_never
 
 from edge.cli.ask import print_json, reader_words
 from edge.cli.reader_words import wrapped
@@ -63,5 +63,9 @@ def _speech(reader: ReaderSettings) -> str:
             return f"serial, {reader.profile}, {reader.baud} baud{turned}, {reader.device}"
         case "pcsc":
             return f"pcsc{turned}, " + (repr(reader.pcsc) if reader.pcsc else _("the first that pcscd has"))
+        case "osdp":
+            return f"osdp, address {reader.address}, {reader.baud} baud{turned}, {reader.device}"
+        case "simulated":
+            return "simulated"
         case _:
-            return f"{reader.kind}{turned}" + (f", {reader.device}" if reader.device else "")
+            assert_never(reader.kind)

@@ -92,6 +92,7 @@ def _opened_here(settings: Settings, say: Callable[[str], None], stack: ExitStac
     import edge.log
 
     edge.log.configure(2)  # what is shown stands alone on standard output
+    from edge.readers.buses import Buses
     from edge.readers.fitting import fitted_reader
 
     for line in wrapped(
@@ -102,11 +103,12 @@ def _opened_here(settings: Settings, say: Callable[[str], None], stack: ExitStac
     ):
         say(line)
     reported: queue.SimpleQueue[Sighting] = queue.SimpleQueue()
+    buses = Buses(settings.terminal.state_dir)
     for each in settings.readers:
         if each.kind == "simulated":
             say(_("reader {name} is simulated: only a daemon has it").format(name=each.name))
             continue
-        reader = fitted_reader(each)
+        reader = fitted_reader(each, buses)
         reader.start(reported.put)
         stack.callback(reader.stop)
     return _reported(reported)
