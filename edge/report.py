@@ -103,7 +103,8 @@ class Report:
         binding = self.tables.binding
         if binding is None:
             return None
-        return {name: getattr(binding, name) for name in ("project", "project_name", "place", "mode", "ended", "doors")}
+        named = ("project", "project_name", "place", "mode", "ended", "doors", "card_authentication")
+        return {name: getattr(binding, name) for name in named}
 
 
 def _moment(at: int) -> str:

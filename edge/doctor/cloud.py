@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from edge.doctor import Finding, bad, doubtful, good, unknown
-from edge.settings import DoorSettings
+from edge.settings import CardSettings, DoorSettings
 from edge.words import _
+from protocol.decision import CardAuthentication
 
 CLOUD: Final = "cloud"
 BINDING: Final = "binding"

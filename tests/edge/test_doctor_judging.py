@@ -12,7 +12,7 @@ from edge.doctor.board import flags_in, judge_supply
 from edge.doctor.certificate import Papers, judge_papers
 from edge.doctor.chips import CHIP, LINE, Chip, label_in, user_in
 from edge.doctor.clock import Time, judge_clock
-from edge.doctor.cloud import judge_binding, judge_cloud, judge_tables
+from edge.doctor.cloud import judge_binding, judge_cloud, judge_proof, judge_tables
 from edge.doctor.daemon import Daemon, judge_daemon
 from edge.doctor.disk import MEBIBYTE, Disk, judge_disk
 from edge.doctor.doors import judge_doors, judge_signals
@@ -24,7 +24,7 @@ from edge.doctor.smartcards import Smartcards, judge_smartcards, judge_wanted
 from edge.doctor.unit import Unit, unit_in
 from edge.doors.door import DoorState
 from edge.readers.pcscd import Pcscd
-from edge.settings import DoorSettings, SignalSettings, TerminalSettings
+from edge.settings import CardSettings, DoorSettings, SignalSettings, TerminalSettings
 from protocol.clock import MICROSECONDS, ClockQuality, ClockReading
 from protocol.errors import TerminalId
 
@@ -450,6 +450,25 @@ def test_binding(bound: dict[str, Any] | None, doors: list[DoorSettings], verdic
     findings = list(judge_binding(bound, doors))
     assert [each.verdict for each in findings] == verdicts
     says(findings[-1], verdicts[-1], words)
+
+
+@pytest.mark.feature("F05", "F20")
+@pytest.mark.parametrize(
+    ("policy", "issuers", "verdict", "words"),
+    [
+        ("require", [], BAD, "no issuer is named here: nobody comes in → put the certificate of who issues the cards"),
+        ("prefer", [], DOUBTFUL, "no issuer is named here: none is asked → put the certificate"),
+        ("require", [Path("id06.pem")], None, ""),
+        ("off", [], None, ""),
+    ],
+)
+def test_proof_that_a_project_asks_for_needs_an_issuer(
+    policy: str, issuers: list[Path], verdict: Verdict | None, words: str
+) -> None:
+    findings = list(judge_proof(BOUND | {"card_authentication": policy}, CardSettings(issuers=tuple(issuers))))
+    assert [each.verdict for each in findings] == ([] if verdict is None else [verdict])
+    for finding in findings:
+        says(finding, finding.verdict, words)
 
 
 def test_tables_that_lack_are_bad() -> None:
