@@ -70,7 +70,7 @@ class Conversation:
         self._told_depth = 0
         self.nonce = b""
         self.certificate = Certificate()
-        self._shown = 0.0
+        self._pulled = 0.0
         self.entries_wait = asyncio.Event()
         self.status_changed = asyncio.Event()
         self._changes: asyncio.Queue[TableChange] = asyncio.Queue(CHANGES_WAITING)
@@ -78,7 +78,7 @@ class Conversation:
     async def hold(self, wire: Wire) -> None:
         """Say what there is to say until the connection is lost."""
         self._outbox.reset()
-        self._show(wire)
+        self._pull(wire)
         async with asyncio.TaskGroup() as tasks:
             parts = (self._report(wire), self._send(wire), self._apply(wire))
             running = [tasks.create_task(part) for part in parts]
@@ -125,14 +125,14 @@ class Conversation:
             status = self.status(online=True)
             self._told_depth = status.queue_depth
             wire.publish(Up.STATUS, status)
-            if not self.certificate.is_known(self._tables) and _now() - self._shown >= SHOW_AGAIN:
-                self._show(wire)  # the cloud was away when it was shown, or has lost it
+            if self._is_unknown and _now() - self._pulled >= SHOW_AGAIN:
+                self._pull(wire)
             self.save_receipt()
             await _set_within(self.status_changed, STATUS_EVERY)
 
-    def _show(self, wire: Wire) -> None:
-        """Ask for what is lacking, and show the certificate that names are to be sealed for."""
-        self._shown = _now()
+    def _pull(self, wire: Wire) -> None:
+        """Ask for what is lacking, and show the certificate whose key names are to be sealed to."""
+        self._pulled = _now()
         wire.publish(Up.PULL, Pull(VERSION, self._tables.held(), self.certificate.der))
 
     def status(self, *, online: bool) -> Status:
@@ -159,6 +159,11 @@ class Conversation:
             tables=self._tables.held(),
             conditions=condition.held,
         )
+
+    @property
+    def _is_unknown(self) -> bool:
+        """Whether the cloud seals no names to this terminal's key: it was away when the certificate was shown."""
+        return not self.certificate.is_known(self._tables)
 
     def save_receipt(self) -> None:
         """Make durable what the cloud has said it has."""
@@ -191,9 +196,10 @@ class Conversation:
                 effect = Effect.MISSING
             if effect is Effect.APPLIED and change.name != Table.PRESENCE:  # that one changes with each tap elsewhere
                 self.status_changed.set()
-            pull |= effect is Effect.MISSING or (change.name == Table.BINDING and self._tables.lacking)
+            pull |= effect is Effect.MISSING
+            pull |= change.name == Table.BINDING and (self._tables.lacking or self._is_unknown)
             if pull and self._changes.empty():  # several changes that do not fit need one pull
-                wire.publish(Up.PULL, Pull(VERSION, self._tables.held()))
+                self._pull(wire)
                 pull = False
 
     async def _next_change(self, wire: Wire) -> TableChange:
@@ -203,7 +209,7 @@ class Conversation:
             with suppress(TimeoutError):
                 async with asyncio.timeout(ASK_AGAIN if self._tables.lacking else None):
                     return await self._changes.get()
-            wire.publish(Up.PULL, Pull(VERSION, self._tables.held()))
+            self._pull(wire)
 
 
 def _now() -> float:

@@ -108,14 +108,16 @@ class Shown:
         """What the pulls brought."""
         return [pull.certificate for pull in self.cloud.of(Pull, TERMINAL)]
 
-    def with_certificate(self) -> list[bytes]:
-        """The same of those that brought one; what is lacking is asked for without."""
-        return [each for each in self.certificates() if each]
-
     async def pulled(self, times: int) -> None:
         """It has shown its certificate so often, sending statuses as it does now and then."""
-        while len(self.with_certificate()) < times:
+        while len(self.certificates()) < times:
             await self.reports()
+
+    async def given(self, people: TableName) -> None:
+        """Give it a table of names, with nobody in it."""
+        empty = change(Table.PEOPLE, PROJECT, (0, 1), epoch=people.epoch)
+        self.cloud.tell(TERMINAL, empty)
+        await until_async(lambda: self.tables.versions.get("people") == 1, what="names")
 
     async def reports(self) -> None:
         """It has sent one more status, and what it would have shown before that has come."""
@@ -153,6 +155,21 @@ def test_every_connection_begins_with_the_certificate(shown: Shown) -> None:
     asyncio.run(asyncio.wait_for(tell(), 60))
 
 
+def test_a_binding_that_names_nobody_is_answered_with_the_certificate(shown: Shown) -> None:
+    """It says that the cloud is there now, which was away when the connection began."""
+
+    async def tell() -> None:
+        async with running(shown):
+            await shown.pulled(1)
+            for version, named in ((1, ()), (2, (shown.people(b"another!"),))):
+                before = len(shown.certificates())
+                await shown.bound(version, *named)
+                await until_async(lambda before=before: len(shown.certificates()) > before, what="a pull")  # type: ignore[misc]
+            assert set(shown.certificates()) == {shown.certificate.der}
+
+    asyncio.run(asyncio.wait_for(tell(), 60))
+
+
 def test_it_is_shown_again_until_names_are_sealed_to_its_key(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
     """The cloud may have been away when it was shown, and knows none, or the key before this one."""
     monkeypatch.setattr(conversation, "SHOW_AGAIN", 0.0)
@@ -162,14 +179,15 @@ def test_it_is_shown_again_until_names_are_sealed_to_its_key(shown: Shown, monke
             await shown.reports()
             assert len(shown.certificates()) == 1  # nobody is to be named where it is not bound
             await shown.bound(1)
-            await shown.pulled(len(shown.with_certificate()) + 1)
+            await shown.pulled(len(shown.certificates()) + 1)
             await shown.bound(2, shown.people(b"another!"))
-            await shown.pulled(len(shown.with_certificate()) + 1)
+            await shown.pulled(len(shown.certificates()) + 1)
             await shown.bound(3, shown.people(shown.certificate.key_id))
+            await shown.given(shown.people(shown.certificate.key_id))
             await shown.reports()
-            told = len(shown.with_certificate())
+            told = len(shown.certificates())
             for _ in range(3):
                 await shown.reports()
-            assert len(shown.with_certificate()) == told
+            assert len(shown.certificates()) == told
 
     asyncio.run(asyncio.wait_for(tell(), 60))

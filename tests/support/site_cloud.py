@@ -1,5 +1,6 @@
 """The cloud of a site: `grindvakt-cloud serve` as its own process, and what staff does in it, through the services."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +18,8 @@ from cloud.customers.service import create as create_customer
 from cloud.database import Database
 from cloud.demo.programs import Program, answers, free_port
 from cloud.migrate import upgrade
-from cloud.people.service import Identity, add_card, add_company, add_person, enrol
+from cloud.people.models import UnknownIdentity
+from cloud.people.service import Identity, add_card, add_company, add_person, change_person, enrol
 from cloud.projects.policies import Policies
 from cloud.projects.service import ProjectDraft, set_policies
 from cloud.projects.service import create as create_project
@@ -75,7 +77,7 @@ class SiteCloud:
         folder.mkdir(parents=True)
         self.url = served.url
         self.port = free_port()
-        self.customer = self.project = ""
+        self.customer = self.project = self.company = ""
         settings = folder / "cloud.toml"
         settings.write_text(
             _SETTINGS.format(
@@ -136,8 +138,9 @@ class SiteCloud:
             create_account(rows, STAFF, now, AccountDraft(LOGIN, "Karin Holm", PASSWORD, self.customer, "en"))
             self.project = create_project(rows, STAFF, now, ProjectDraft(self.customer, PROJECT, "B1EX4MP3L2026")).id
             self._company = add_company(rows, STAFF, now, self.customer, BUILDER)
+            self.company = self._company.id
             for number, identity in enumerate(cards, 1):
-                self._take_in(rows, identity, f"Worker {number}")
+                self._take_in(rows, Identity(f"Worker {number}", ""), identity)
             for plan in plans:
                 create_unit(rows, STAFF, now, plan.id, plan.id, self.customer)
         for plan in plans:
@@ -164,15 +167,21 @@ class SiteCloud:
         with self.database.transaction() as rows:
             unblock(rows, STAFF, _now(), card)
 
-    def enrol(self, card: CardId, name: str) -> None:
-        """Take in somebody with this card, for the project."""
+    def enrol(self, card: CardId, name: str, *also: CardId, number: str = "") -> str:
+        """Take in somebody with this card, for the project; `also` are further identities of it. Gives their id."""
         with self.database.transaction() as rows:
-            self._take_in(rows, card, name)
+            return self._take_in(rows, Identity(name, number), card, *also)
 
-    def _take_in(self, rows: Session, identity: CardId, name: str) -> None:
-        person = add_person(rows, STAFF, _now(), self.customer, Identity(name, ""))
-        card = add_card(rows, STAFF, _now(), person, self._company, (identity,))
+    def rename(self, person: str, name: str, number: str) -> None:
+        """Give somebody another name and number."""
+        with self.database.transaction() as rows:
+            change_person(rows, STAFF, _now(), person, Identity(name, number))
+
+    def _take_in(self, rows: Session, who: Identity, identity: CardId, *also: CardId) -> str:
+        person = add_person(rows, STAFF, _now(), self.customer, who)
+        card = add_card(rows, STAFF, _now(), person, self._company, (identity, *also))
         enrol(rows, STAFF, _now(), self.project, card.id)
+        return person.id
 
     # --- what it has ------------------------------------------------------------------------------------------------
 
@@ -184,6 +193,14 @@ class SiteCloud:
     def events(self) -> list[dict[str, Any]]:
         """What the process logged."""
         return logged(self.program)
+
+    def unknown_cards(self) -> list[set[str]]:
+        """The identities of each card that nobody is known behind."""
+        cards: defaultdict[str, set[str]] = defaultdict(set)
+        with self.database.reading() as rows:
+            for each in rows.scalars(select(UnknownIdentity)):
+                cards[each.unknown_card_id].add(each.identity)
+        return list(cards.values())
 
     def presence(self) -> list[Presence]:
         """Where everybody of the project went last."""
@@ -202,7 +219,7 @@ class SiteCloud:
         }
         with self.database.reading() as rows:
             heads = rows.scalars(select(TableHead)).all()
-            return {head.name: head.version for head in heads if scopes[head.name] == head.scope}
+            return {head.name: head.version for head in heads if scopes.get(head.name) == head.scope}
 
 
 def _now() -> datetime:

@@ -15,7 +15,7 @@ from cloud.demo.programs import Program
 from edge.errors import DaemonUnreachable
 from edge.local import FILE_NAME, AskStatus, AskTap, Request, ask
 from edge.readers.simulated import SerialSimulator
-from edge.readers.virtual_card import VirtualCard
+from edge.readers.virtual_card import Held, VirtualCard
 from edge.readers.virtual_reader import reader_name
 from protocol.cards import CardId
 from protocol.decision import ReaderDirection
@@ -54,6 +54,7 @@ kind = "{plan.feed}"
 direction = "{plan.direction}"
 {source}
 
+{plan.more}
 [[door]]
 name = "gate"
 kind = "relay"
@@ -72,13 +73,17 @@ class Feed(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A terminal as a site is asked for it. `fault` names a planted bug of `tests.support.planted`."""
+    """A terminal as a site is asked for it.
+
+    `fault` names a planted bug of `tests.support.planted`; `more` are further sections of its settings.
+    """
 
     id: str
     feed: Feed = Feed.SIMULATED
     bound: bool = True
     direction: ReaderDirection = ReaderDirection.IN
     fault: str = ""
+    more: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +108,9 @@ class SiteTerminal:
         self.id = plan.id
         self.settings = folder / "terminal.toml"
         self.ledger_file = folder / "state" / "ledger.db"
+        self.tables_file = folder / "state" / "tables.db"
         self.pins_file = folder / "state" / "pins.log"
+        self.issued = reached.issued
         self.greens: list[Green] = []
         self._socket = runtime / FILE_NAME
         self._serial = SerialSimulator(runtime / "serial") if plan.feed is Feed.SERIAL else None
@@ -164,8 +171,11 @@ class SiteTerminal:
         return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
 
     def wait_until_bound(self) -> None:
-        """Returns when the daemon has a binding and all tables that count with it."""
-        until(lambda: self.status()["tables"].keys() >= set(Table), PATIENCE, f"{self.id} is bound")
+        """Returns when the daemon has a binding and all tables that count with it.
+
+        Names are sealed to certificates of the cloud's own authority, and a site's are of another.
+        """
+        until(lambda: self.status()["tables"].keys() >= set(Table) - {Table.PEOPLE}, PATIENCE, f"{self.id} is bound")
 
     def wait_until_sent(self, seconds: float = PATIENCE) -> None:
         """Returns when its doors are locked, so that nothing more is recorded, and the cloud has receipted it all."""
@@ -183,6 +193,11 @@ class SiteTerminal:
             self._serial.send(uid.hex().upper().encode() + b"\r\n")
         if self._card is not None:
             self._card.insert(uid)
+
+    def hold(self, held: Held) -> None:
+        """Hold this against the PC/SC reader, and leave it there."""
+        assert self._card is not None
+        self._card.hold(held)
 
     def withdraw(self) -> None:
         """Take the card away that is held against the PC/SC reader; returns when pcscd must have seen it."""
