@@ -33,12 +33,14 @@ class Note(StrEnum):
 
     BOUND = "bound"
     UNBOUND = "unbound"
+    CARD_GIVEN = "card_given"
     LOGGED_OUT = "logged_out"
 
 
 NOTES: Final = {
     Note.BOUND: msgid("The terminal is bound. If it is online it takes taps at once, else when it comes back."),
     Note.UNBOUND: msgid("The terminal is no longer bound to a project."),
+    Note.CARD_GIVEN: msgid("The card is given. Its taps up to now are shown under that name too."),
     Note.LOGGED_OUT: msgid("You are logged out."),
 }
 

@@ -7,6 +7,7 @@ from cloud.attendance import routes as attendance
 from cloud.clock import Clock
 from cloud.config import Settings
 from cloud.database import Database
+from cloud.people import routes as people
 from cloud.portal import assets, health
 from cloud.portal.cookies import Cookies
 from cloud.portal.faults import answer_faults
@@ -32,7 +33,7 @@ def build_web(
     app.state.assets = files
     app.state.portal = Portal(config, database, clock, Cookies(https), Pages(files), Streams(wakeups, pace))
     app.add_middleware(SecurityHeaders, headers=security_headers(https=https))
-    for subject in (assets, health, accounts, attendance, units):
+    for subject in (assets, health, accounts, attendance, people, units):
         app.include_router(subject.router)
     answer_faults(app)
     return app

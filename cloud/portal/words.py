@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Final
 
 from cloud.portal.languages import msgid
+from protocol.cards import CardKind
 from protocol.clock import ClockQuality
 from protocol.decision import AntiPassback, CardAuthentication, ClockPolicy, Direction, Proof, Reason
 
@@ -97,6 +98,13 @@ CARD_AUTHENTICATION: Final = {
     CardAuthentication.OFF: msgid("Not asked for"),
     CardAuthentication.PREFER: msgid("Copies and cards of unknown issuers are refused"),
     CardAuthentication.REQUIRE: msgid("Only cards that prove it come in"),
+}
+
+CARD_KINDS: Final = {
+    CardKind.PIV: msgid("PIV number"),
+    CardKind.UID: msgid("Chip number"),
+    CardKind.EM: msgid("Tag number"),
+    CardKind.ID06: msgid("ID06 number"),
 }
 
 DOOR_STATES: Final = {

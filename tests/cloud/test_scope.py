@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from cloud.attendance import queries as attendance
+from cloud.people import queries as people
 from cloud.projects.models import Project
 from cloud.scope import Scope
 from cloud.units import queries as units
@@ -24,7 +25,7 @@ def public_functions(*modules: Any) -> list[Callable[..., Any]]:
     ]
 
 
-@pytest.mark.parametrize("query", public_functions(attendance, units), ids=lambda query: query.__qualname__)
+@pytest.mark.parametrize("query", public_functions(attendance, people, units), ids=lambda query: query.__qualname__)
 def test_every_query_takes_a_scope_and_has_no_default_for_it(query: Callable[..., Any]) -> None:
     scope = inspect.signature(query).parameters["scope"]
     assert scope.annotation is Scope

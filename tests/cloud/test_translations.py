@@ -16,6 +16,7 @@ import cloud
 from cloud.portal import words
 from cloud.portal.languages import FOLDER, OWN_NAMES, Language, preferred
 from cloud.portal.visits import NOTES, Note
+from protocol.cards import CardKind
 from protocol.clock import ClockQuality
 from protocol.decision import AntiPassback, CardAuthentication, ClockPolicy, Direction, Proof, Reason
 from tests.support.visitor import Visitor
@@ -89,6 +90,7 @@ def test_everything_that_is_stored_as_a_code_has_words() -> None:
     assert words.ANTI_PASSBACK.keys() == set(AntiPassback)
     assert words.CLOCK_POLICIES.keys() == set(ClockPolicy)
     assert words.CARD_AUTHENTICATION.keys() == set(CardAuthentication)
+    assert words.CARD_KINDS.keys() == set(CardKind)
     assert words.PROOFS.keys() == set(Proof)
     assert words.DIRECTIONS.keys() == set(Direction)
     assert words.CLOCKS.keys() == set(ClockQuality)

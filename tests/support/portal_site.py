@@ -13,6 +13,7 @@ from cloud.clock import microseconds
 from cloud.customers import service as customers
 from cloud.database import Database
 from cloud.people import service as people
+from cloud.people.models import UnknownCard, UnknownIdentity
 from cloud.people.service import Identity
 from cloud.projects import service as projects
 from cloud.projects.service import ProjectDraft
@@ -56,6 +57,10 @@ WORKERS: Final = (
 )
 BLOCKED: Final = (Identity("Lars-Göran Falk", "189912248045"), SCAFFOLDER, "uid:04A1B2C3D4E5FB")
 STRANGER: Final = "uid:04C0FFEE123480"
+LOOSE: Final = "00000000000000a7"
+LOOSE_IDENTITIES: Final = ("piv:3F2504E04F8941D39A0C0305E82C3301", "uid:04C0FFEE99AA80")
+FOREIGN_LOOSE: Final = "00000000000000b7"
+"""Cards that nobody is known behind, ours and the neighbour's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +140,7 @@ def furnish(database: Database, now: datetime) -> Site:
         site = Site(database, mine, other, project, ended, foreign)
         _people(rows, now, site)
         _terminals(rows, now, site)
+        _unknown_cards(rows, now, site)
         projects.end(rows, STAFF, now, ended)
     return site
 
@@ -194,6 +200,18 @@ def _terminals(rows: Session, now: datetime, site: Site) -> None:
         _status(SPARE, now) | {"doors": {"grind": "locked", "sidodörr": "locked"}, "clock_offset_ms": -1420},
     ):
         rows.add(UnitStatus(**status))
+
+
+def _unknown_cards(rows: Session, now: datetime, site: Site) -> None:
+    earlier = now - timedelta(hours=3)
+    for key, customer, terminal, project, names in (
+        (LOOSE, site.customer, GATE, site.project, LOOSE_IDENTITIES),
+        (FOREIGN_LOOSE, site.neighbour, FOREIGN, site.neighbours_project, ("uid:0455667788AA80",)),
+    ):
+        place = {"seen_at": earlier, "terminal": terminal, "reader": "entré", "project": project}
+        rows.add(UnknownCard(id=key, customer_id=customer, **place))
+        rows.flush()
+        rows.add_all(UnknownIdentity(customer_id=customer, identity=name, unknown_card_id=key) for name in names)
 
 
 def _status(terminal: str, now: datetime) -> dict[str, object]:
