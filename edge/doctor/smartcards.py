@@ -51,7 +51,7 @@ def judge_smartcards(seen: Smartcards) -> Trouble | None:
         return (
             Verdict.BAD,
             found,
-            _("ask as root; where the daemon is refused too: systemd/50-grindvakt.rules for polkit"),
+            _("put systemd/50-grindvakt.rules into /etc/polkit-1/rules.d; it lets in the group grindvakt"),
         )
     if seen.pcscd.why:
         found = _("pcscd does not answer: {why}").format(why=seen.pcscd.why)

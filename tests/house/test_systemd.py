@@ -1,5 +1,6 @@
 """The units of both programs are hardened, and systemd understands every line of them."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Final
 
 import pytest
 
+from edge.doctor.accounts import GIVEN_BY_THE_UNIT, USUAL
 from tests.house.repository import ROOT
 
 UNITS: Final = sorted((ROOT / "systemd").glob("*.service"))
@@ -45,3 +47,42 @@ def test_the_terminal_may_ask_whether_its_clock_is_synchronised_and_not_set_it()
     assert "ProtectClock=yes" not in lines
     assert {"adjtimex", "clock_adjtime"} <= {call for line in filters[forbidden + 1 :] for call in line.split()}
     assert "CapabilityBoundingSet=" in lines, "without CAP_SYS_TIME the kernel lets nobody set it"
+
+
+def settings(unit: str, key: str) -> list[str]:
+    """Every value that a unit gives a key."""
+    lines = (ROOT / "systemd" / unit).read_text(encoding="utf-8").splitlines()
+    return [line.removeprefix(f"{key}=") for line in lines if line.startswith(f"{key}=")]
+
+
+@pytest.mark.feature("F20")
+def test_the_terminal_reaches_every_kind_of_reader_and_the_doctor_reckons_with_the_same_groups() -> None:
+    """Ports belong to dialout and lines to gpio on Raspberry Pi OS; pcscd is reached by its socket alone."""
+    unit = "grindvakt.service"
+    allowed = {each.split()[0].removeprefix("char-") for each in settings(unit, "DeviceAllow")}
+    assert allowed == {"gpiochip", "ttyUSB", "ttyACM", "ttyAMA", "ttyS"}
+    assert all(each.endswith(" rw") for each in settings(unit, "DeviceAllow"))
+    assert settings(unit, "SupplementaryGroups") == [" ".join(GIVEN_BY_THE_UNIT)]
+    assert settings(unit, "User") == settings(unit, "Group") == [USUAL]
+    assert settings(unit, "Wants") == ["pcscd.socket"]
+    assert "AF_UNIX" in settings(unit, "RestrictAddressFamilies")[0].split()
+    assert settings(unit, "RuntimeDirectoryMode") == ["0750"], "members of the group ask the daemon"
+
+
+POLKIT: Final = """
+let rule;
+const polkit = { Result: { YES: "yes" }, addRule: (given) => { rule = given; } };
+%s
+const asked = (action, group) => rule({ id: action }, { isInGroup: (name) => name === group }) ?? "no opinion";
+const pcsc = "org.debian.pcsc-lite.";
+console.log(JSON.stringify([
+    asked(pcsc + "access_pcsc", "grindvakt"), asked(pcsc + "access_card", "grindvakt"),
+    asked(pcsc + "access_pcsc", "users"), asked("org.freedesktop.login1.reboot", "grindvakt"),
+]));
+"""
+
+
+def test_pcscd_lets_in_the_daemon_s_group_and_the_rule_has_no_opinion_on_all_else() -> None:
+    rule = (ROOT / "systemd/50-grindvakt.rules").read_text(encoding="utf-8")
+    answer = subprocess.run(["node", "-e", POLKIT % rule], check=True, capture_output=True, text=True)
+    assert json.loads(answer.stdout) == ["yes", "yes", "no opinion", "no opinion"]
