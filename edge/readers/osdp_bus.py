@@ -175,7 +175,7 @@ class OsdpBus:
                 self._finish(done.address, done)
             for seat in self._seats:
                 for found in panel.found(seat.address):
-                    seat.take(found, self._line.began)
+                    seat.take(found, seat.address in panel.secure(), self._line.began)
             if not self._line.moved:
                 return
 

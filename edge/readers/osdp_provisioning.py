@@ -15,6 +15,9 @@ WAITED: Final = 2.0
 PATIENCE: Final = 8.0
 """Seconds after which it has failed; whoever asked waits for ten."""
 
+SILENCE: Final = 5.0
+"""Seconds after which it has failed with a reader that said nothing at all."""
+
 
 class Provisioning:
     """One attempt, followed by the bus's thread. Raises ReaderKeysUnusable when it begins.
@@ -37,7 +40,9 @@ class Provisioning:
     def step(self, panel: Panel, secure: frozenset[int], heard: float, now: float) -> bool:
         """Go on; True when the panel has to be made anew."""
         if now - self._began > PATIENCE:
-            return self._end(Outcome.UNPROVED if heard > self._began else Outcome.SILENT)
+            return self._end(Outcome.UNPROVED)
+        if heard < self._began and now - self._began > SILENCE:
+            return self._end(Outcome.SILENT)
         if self._installs:
             return self._install(panel, secure)
         if self._is_taken:

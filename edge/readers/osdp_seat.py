@@ -197,9 +197,9 @@ class Seat:
 
     # --- what it reports ----------------------------------------------------------------------------------------------
 
-    def take(self, found: Found, began: int) -> None:
+    def take(self, found: Found, is_secure: bool, began: int) -> None:
         """Pass on what it reported; `began`: when the first byte of that came, in monotonic nanoseconds."""
-        if not self.is_up:
+        if self.is_met_plainly or not is_secure:
             return  # what comes outside of a Secure Channel is nobody's word
         match found:
             case CardRead(raw=raw):

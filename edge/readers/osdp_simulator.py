@@ -122,7 +122,7 @@ class OsdpSimulator:
     """A bus of such readers at the end of a pty: `link` leads to it, as udev's by-id paths do."""
 
     def __init__(self, link: Path, readers: Sequence[SimulatedOsdpReader]) -> None:
-        self._link = link
+        self.link = link
         self.readers = {reader.address: reader for reader in readers}
         self._lock = threading.RLock()
         self._ends: tuple[int, int] | None = None
@@ -155,14 +155,14 @@ class OsdpSimulator:
                     tty.setraw(end)
                     os.set_blocking(end, False)
                 self._ends, self._bytes_left = ends, None
-                self._link.unlink(missing_ok=True)
-                self._link.symlink_to(os.ttyname(ends[1]))
+                self.link.unlink(missing_ok=True)
+                self.link.symlink_to(os.ttyname(ends[1]))
 
     def unplug(self) -> None:
         """Make the port disappear, in the middle of whatever is on the wires; the readers keep their power."""
         with self._lock:
             if self._ends is not None:
-                self._link.unlink(missing_ok=True)
+                self.link.unlink(missing_ok=True)
                 for end in self._ends:
                     os.close(end)
                 self._ends = None
