@@ -67,14 +67,6 @@ class VirtualReader:
         """End pcscd as a crash does: its socket stays behind."""
         self._end(signal.SIGKILL)
 
-    def freeze(self) -> None:
-        """Let it hang: whoever asks it anything waits until it is thawed."""
-        self._send(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Let it go on from where it was frozen."""
-        self._send(signal.SIGCONT)
-
     def restart(self) -> None:
         """Stop, and start again."""
         self.stop()
@@ -118,10 +110,6 @@ class VirtualReader:
         if process is not None:
             process.send_signal(how)
             process.wait(PATIENCE)
-
-    def _send(self, what: signal.Signals) -> None:
-        if self._process is not None:
-            self._process.send_signal(what)
 
     def _last_words(self) -> str:
         said = (self._folder / "pcscd.log").read_text(encoding="utf-8", errors="replace").splitlines()

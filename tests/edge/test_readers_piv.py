@@ -1,6 +1,5 @@
 """PIV cards over a real pcscd: named by their GUID, proved, refused, pulled away at any moment, and mute."""
 
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -134,32 +133,3 @@ def test_a_card_that_answers_nothing_keeps_its_reader_only_while_it_is_there(
     assert isinstance(until_read[-1], CardSeen)
     assert until_read[-1].card == NAMED
     assert ReaderBack("gate") in until_read
-
-
-@pytest.mark.feature("F09")
-def test_a_pcscd_that_hangs_is_told_and_the_reader_is_back_when_it_goes_on(
-    pcscd: VirtualReader, reader: PcscReader, card: VirtualCard, seen: Sightings
-) -> None:
-    card.hold(Held(CHIP, CARD))
-    read(seen)
-    pcscd.freeze()
-    assert isinstance(seen.next(30), ReaderLost)
-    assert not reader.is_there
-    pcscd.thaw()
-    assert seen.next() == ReaderBack("gate")
-    card.remove()
-    FieldWatcher(PORT).wait_until_empty()
-    card.hold(Held(CHIP, OTHER))
-    assert read(seen).card != NAMED
-
-
-@pytest.mark.feature("F09")
-def test_a_reader_is_stopped_though_pcscd_hangs(pcscd: VirtualReader, seen: Sightings) -> None:
-    watched = PcscReader("gate", f"{reader_name(PORT)} 00 00")
-    watched.start(seen.take)
-    pcscd.freeze()
-    stopped = threading.Thread(target=watched.stop)
-    stopped.start()
-    stopped.join(30)
-    pcscd.thaw()
-    assert not stopped.is_alive()
