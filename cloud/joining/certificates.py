@@ -6,14 +6,18 @@ before. What is older than the certificate held is refused, so that nobody bring
 """
 
 from pathlib import Path
+from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.x509.oid import NameOID
 
 from cloud.errors import CertificateRefused
 from protocol.errors import TerminalId
+
+UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion)
+"""What `cryptography` raises on bytes that are no certificate, or one of a kind that it does not know."""
 
 
 def check_certificate(certificate: bytes, terminal: TerminalId, held: bytes | None, authorities: Path) -> None:
@@ -22,7 +26,7 @@ def check_certificate(certificate: bytes, terminal: TerminalId, held: bytes | No
     `held` is the one known so far. Raises CertificateRefused.
     """
     shown = _read(certificate)
-    if [name.value for name in shown.subject.get_attributes_for_oid(NameOID.COMMON_NAME)] != [terminal]:
+    if _common_names(shown) != [terminal]:
         raise CertificateRefused("it is somebody else's: its common name is not this terminal's id")
     if not any(_is_by(shown, authority) for authority in _authorities(authorities)):
         raise CertificateRefused(f"no authority in {authorities} has issued it")
@@ -35,17 +39,24 @@ def sealing_key(certificate: bytes) -> EllipticCurvePublicKey:
     """The key of a certificate (DER). Raises CertificateRefused."""
     try:
         key = _read(certificate).public_key()
-    except ValueError as exc:
+    except UNREADABLE as exc:
         raise CertificateRefused(f"its key cannot be read: {exc}") from exc
     if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
         raise CertificateRefused("its key is not on the curve P-256, which names are sealed to")
     return key
 
 
+def _common_names(shown: x509.Certificate) -> list[str | bytes]:
+    try:
+        return [name.value for name in shown.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    except UNREADABLE as exc:
+        raise CertificateRefused(f"its name cannot be read: {exc}") from exc
+
+
 def _is_by(shown: x509.Certificate, authority: x509.Certificate) -> bool:
     try:
         shown.verify_directly_issued_by(authority)
-    except (ValueError, TypeError, InvalidSignature):
+    except (*UNREADABLE, InvalidSignature):
         return False
     return True
 
@@ -53,12 +64,12 @@ def _is_by(shown: x509.Certificate, authority: x509.Certificate) -> bool:
 def _authorities(path: Path) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(path.read_bytes())
-    except (OSError, ValueError) as exc:
+    except (OSError, *UNREADABLE) as exc:
         raise CertificateRefused(f"the authorities in {path} cannot be read: {exc}") from exc
 
 
 def _read(certificate: bytes) -> x509.Certificate:
     try:
         return x509.load_der_x509_certificate(certificate)
-    except ValueError as exc:
+    except UNREADABLE as exc:
         raise CertificateRefused(f"it cannot be read: {exc}") from exc

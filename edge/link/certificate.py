@@ -26,6 +26,7 @@ class Certificate:
     def read(cls, path: Path) -> Self:
         """The first certificate of a file. One that is missing or unreadable is nobody's fault here: TLS reports it."""
         from cryptography import x509
+        from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
         from protocol.sealing import key_id
@@ -36,7 +37,7 @@ class Certificate:
             first = text[text.index(_BEGINS) : text.index(_ENDS) + len(_ENDS)]
             der = ssl.PEM_cert_to_DER_cert(first)
             key = x509.load_der_x509_certificate(der).public_key()
-        except (OSError, ValueError):
+        except (OSError, ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
             return cls()
         if len(der) > LARGEST_CERTIFICATE or not isinstance(key, EllipticCurvePublicKey):
             return cls()

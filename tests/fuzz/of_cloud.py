@@ -1,5 +1,6 @@
 """The parsers of `cloud`: what terminals publish, files that somebody brings, and forms of the portal."""
 
+import ssl
 import tempfile
 import zlib
 from collections.abc import Coroutine, Mapping
@@ -11,7 +12,8 @@ from fastapi import Request
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 
-from cloud.errors import LedgerFileUnusable
+from cloud.errors import CertificateRefused, LedgerFileUnusable
+from cloud.joining.certificates import check_certificate
 from cloud.portal.forms import posted
 from cloud.sync.batches import Batch
 from cloud.sync.decoding import columns_of
@@ -25,6 +27,7 @@ from tests.fuzz.of_protocol import BOMB, DEEP, UNPACKED
 from tests.fuzz.of_protocol import TARGETS as PROTOCOL
 from tests.fuzz.target import KIB, Target
 from tests.protocol.examples import MESSAGES, PAYLOADS, TERMINAL
+from tests.support.certificates import CertificateAuthority
 
 T = TypeVar("T")
 
@@ -55,6 +58,11 @@ def _form(given: bytes) -> None:
     assert all(len(text) <= 1000 for text in form.texts("name"))
 
 
+def _shown(given: bytes) -> None:
+    """A terminal's certificate, beside the one that is known."""
+    check_certificate(given, TERMINAL, OWN, AUTHORITY.certificate)
+
+
 def _status(given: bytes) -> None:
     check(unpack_up(Status, given))
 
@@ -72,6 +80,8 @@ def _brought(given: bytes) -> None:
             pass
 
 
+AUTHORITY: Final = CertificateAuthority(Path(_made.name) / "ca")
+OWN: Final = ssl.PEM_cert_to_DER_cert(AUTHORITY.issue(TERMINAL).certificate.read_text(encoding="ascii"))
 RECEIVED: Final = 1_781_000_000_000_000  # microseconds UTC, in 2026
 STATUS: Final = encode(next(each for each in MESSAGES.values() if isinstance(each, Status)))
 ENTRIES: Final = encode(MESSAGES["entries"])
@@ -92,6 +102,7 @@ TARGETS: Final[Mapping[str, Target]] = {
     "status": Target(
         _status, (ProtocolError,), (b"\x00" + STATUS, ZLIB + zlib.compress(STATUS), BOMB), slack=UNPACKED, share=8
     ),
+    "certificate": Target(_shown, (CertificateRefused,), (OWN, OWN[:-70], b"\x30\x82\xff\xff" * 9), share=8),
     "declared": Target(
         _declared,
         (msgspec.MsgspecError, UnicodeDecodeError, RecursionError),

@@ -15,6 +15,7 @@ from edge.ledger.carving import carve
 from edge.ledger.inspection import LedgerInspection
 from edge.ledger.ledger import Ledger
 from edge.ledger.start import open_ledger
+from edge.link.certificate import Certificate
 from edge.link.downlink import open_down
 from edge.local import decode_request
 from edge.panel.questions import QuestionRefused, check_origin, parse_head
@@ -222,6 +223,12 @@ TARGETS: Final[Mapping[str, Target]] = {
         (SETTINGS.encode(), NESTED_TOML, b"[[door]]\nname = 'a'\npin = 5\n[door]\n[["),
         growth=400,
         share=8,
+    ),
+    "own-certificate": Target(
+        _folder.holding("terminal.pem", Certificate.read),
+        (),
+        (b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n",),
+        share=4,
     ),
     "pins-log": Target(
         _folder.holding("pins.log", read_pin_history), (), (b"", b'{"at":1,"pin":"red","level":1}\n'), growth=400

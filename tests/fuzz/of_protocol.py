@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, derive_private_key
 
 from protocol.cards import CardId
 from protocol.entries import decode_payload, encode_payload, follow
@@ -25,14 +26,18 @@ from protocol.messages import (
     encode,
     unpack_up,
 )
+from protocol.sealing import open_sealed, row_context, seal
 from protocol.signatures import LARGEST_ENVELOPE, Verifier
 from protocol.tables import (
+    Named,
     Table,
     decode_binding,
     decode_enrolment,
+    decode_named,
     decode_presence,
     encode_value,
     pack_keys,
+    pack_rows,
     unpack_keys,
     unpack_rows,
 )
@@ -68,6 +73,11 @@ HUGE_ARRAY: Final = b"\xdd\xff\xff\xff\xff"
 REFUSED: Final = (ProtocolError,)
 UNPACKED: Final = 16 * KIB * KIB
 """What a message up may take: it is inflated to at most 2 MiB, and then decoded."""
+
+NAME: Final = encode_value(Named("Åsa Öberg", "19811218-9876"))
+KEY: Final = derive_private_key(4711, SECP256R1())
+PLACE: Final = row_context(Table.PEOPLE, BINDING.project, b"person")
+SEALED: Final = seal(KEY.public_key(), NAME, PLACE)
 
 _PACKED: Final = {kind: [encode(each) for each in MESSAGES.values() if type(each) is kind] for kind in Message.__args__}
 _RAW: Final = [encode_payload(payload) for payload in PAYLOADS.values()]
@@ -132,6 +142,9 @@ TARGETS: Final[Mapping[str, Target]] = {
     "rows-binding": _rows(Table.BINDING, BINDING_ROWS),
     "rows-roster": _rows(Table.ROSTER, ROSTER_ROWS),
     "rows-presence": _rows(Table.PRESENCE, PRESENCE_ROWS),
+    "rows-people": _rows(Table.PEOPLE, pack_rows(Table.PEOPLE, [(b"person", SEALED)])),
+    "named": Target(decode_named, REFUSED, (NAME, b"\x92" + DEEP)),
+    "sealed": Target(lambda given: open_sealed(KEY, given, PLACE), REFUSED, (SEALED, SEALED[:46]), share=4),
     "rows-blocklist": _rows(Table.BLOCKLIST, BLOCK_ROWS),
     "keys": Target(
         lambda given: [unpack_keys(table, given) for table in (Table.ROSTER, Table.BLOCKLIST)],
