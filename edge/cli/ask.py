@@ -98,6 +98,7 @@ def _status_lines(answer: Answer) -> list[tuple[str, str, str | None]]:
         *((_("wrong now"), f"{_(each['says'])}: {_(ADVICE[each['name']])}", BAD) for each in answer["conditions"]),
         _binding_line(binding),
         (_("link"), online.format(broker=link["broker"]), GOOD if link["online"] else BAD),
+        _tables_line(answer),
         (_("unsent"), _queue_words(queue), GOOD if not queue["depth"] else UNSURE),
         _clock_line(clock),
     ]
@@ -156,6 +157,18 @@ def _binding_line(binding: dict[str, Any] | None) -> tuple[str, str, str | None]
         return (_("project"), _("not bound: bind it in the portal"), BAD)
     ended = _(", ended") if binding["ended"] else ""
     return (_("project"), f"{binding['project_name']}, {binding['place']} ({binding['mode']}{ended})", GOOD)
+
+
+def _tables_line(answer: Answer) -> tuple[str, str, str | None]:
+    """Which version of each table counts; names in a log and on the wire, so they are not translated."""
+    held = ", ".join(f"{name} {version}" for name, version in sorted(answer["tables"].items())) or _("none yet")
+    if not answer["lacking"]:
+        return (_("tables"), held, None)
+    return (
+        _("tables"),
+        _("{held}; still to come: {lacking}").format(held=held, lacking=", ".join(answer["lacking"])),
+        UNSURE,
+    )
 
 
 def _room_words(ledger: dict[str, Any]) -> str:

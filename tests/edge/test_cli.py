@@ -58,6 +58,7 @@ def test_status_tells_a_person_how_everything_is(running: TerminalProcess, capsy
     assert told["terminal"] == f"gate-1 (grindvakt {version('grindvakt')})"
     assert told["project"] == "Kvarnen, North gate (open)"
     assert told["link"] == "offline to 127.0.0.1:1"
+    assert told["tables"] == "binding 1, roster 1; still to come: blocklist, presence"
     assert re.fullmatch(r"\d+ entries, the oldest of 20.*", told["unsent"])
     assert told["reader both"] == "there"
     assert told["door gate"] in {"unlocked", "locked"}
