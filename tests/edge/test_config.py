@@ -151,6 +151,12 @@ def test_a_variable_that_overrides_nothing_is_a_mistake_with_a_suggestion(tmp_pa
     )
 
 
+def osdp(name: str, **numbers: int) -> str:
+    """A section of an OSDP reader."""
+    rest = "".join(f"{key} = {number}\n" for key, number in numbers.items())
+    return f'[[reader]]\nname = "{name}"\nkind = "osdp"\ndevice = "/dev/ttyAMA0"\n{rest}'
+
+
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
@@ -163,6 +169,19 @@ def test_a_variable_that_overrides_nothing_is_a_mistake_with_a_suggestion(tmp_pa
             "[[door]]",
             '[[reader]]\nname = "out"\nkind = "serial"\ndevice = "/dev/serial/by-id/usb-reader"\n[[door]]',
             "readers in and out have the same device /dev/serial/by-id/usb-reader: each needs its own",
+        ),
+        ("direction", "address = 3\ndirection", "reader in is serial and has an address: leave it out"),
+        ("[[door]]", '[[reader]]\nname = "a"\nkind = "osdp"\n[[door]]', "reader a is osdp and has no device"),
+        ("[[door]]", f"{osdp('a')}{osdp('b')}[[door]]", "readers a and b have the same address 0 on /dev/ttyAMA0"),
+        (
+            "[[door]]",
+            f"{osdp('a')}{osdp('b', baud=115200, address=1)}[[door]]",
+            "readers a and b are on the same bus /dev/ttyAMA0 and have another baud: give both the same",
+        ),
+        (
+            "[[door]]",
+            f"{osdp('a', address=127)}[[door]]",
+            "address = 127 does not fit: expected a whole number from 0 to",
         ),
         (
             "[[door]]",
