@@ -38,8 +38,7 @@ from edge.movements import Movements
 from edge.pins.lines import Line
 from edge.pins.pins import Pins
 from edge.readers import Reader
-from edge.readers.buses import Buses
-from edge.readers.fitting import fitted_prover, fitted_reader
+from edge.readers.fitting import fitted_readers
 from edge.readers.overview import Overview
 from edge.readers.simulated import SimulatedReader
 from edge.report import Report, condition
@@ -202,9 +201,7 @@ def _build(settings: Settings, simulate: bool, ground: Ground, state: State, sta
     mounted = {each.name: Mounting(each.direction, each.doors) for each in settings.readers}
     knowledge = Knowledge(tables, _movements(ground, ledger), mounted)
 
-    prover = fitted_prover(settings.cards, tables)
-    buses = Buses(ground.folder)
-    readers = [fitted_reader(each, buses, prover) for each in settings.readers]
+    readers = fitted_readers(settings, ground.folder, tables)
     ground.lights.join(readers)
     doors = ground.doors
     outbox = Outbox(ledger)

@@ -1,6 +1,7 @@
 """Makes the reader that a section of the settings describes, and what has its cards prove themselves."""
 
 from functools import partial
+from pathlib import Path
 from typing import assert_never
 
 import structlog
@@ -11,11 +12,17 @@ from edge.readers import Reader
 from edge.readers.buses import Buses
 from edge.readers.profiles import frames_of
 from edge.readers.simulated import SimulatedReader
-from edge.settings import CardSettings, ReaderSettings
+from edge.settings import CardSettings, ReaderSettings, Settings
 from edge.tables.tables import Tables
 from protocol.decision import CardAuthentication
 
 _log = structlog.get_logger()
+
+
+def fitted_readers(settings: Settings, folder: Path, tables: Tables) -> list[Reader]:
+    """All of a terminal's, which keep their keys in `folder`, and ask cards for proof as the binding says."""
+    buses, prover = Buses(folder), fitted_prover(settings.cards, tables)
+    return [fitted_reader(each, buses, prover) for each in settings.readers]
 
 
 def fitted_reader(settings: ReaderSettings, buses: Buses, prover: Asks | None = None) -> Reader:
