@@ -17,7 +17,7 @@ CODE := protocol edge cloud tests
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate $(if $(UPGRADE),--upgrade)
 
-.PHONY: help demo test check bench chaos powercut soak fuzz features format lock signals screenshots clean
+.PHONY: help demo test check bench chaos powercut soak fuzz features format lock commands signals screenshots clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,10 +69,13 @@ lock: ## pin the dependencies anew after a change of pyproject.toml; UPGRADE=1 t
 	@$(COMPILE) --all-extras pyproject.toml -o requirements/dev.txt
 	@$(COMPILE) --extra edge --extra pcsc --extra osdp -c requirements/dev.txt pyproject.toml -o requirements/edge.txt
 	@$(COMPILE) --extra cloud -c requirements/dev.txt pyproject.toml -o requirements/cloud.txt
-	@$(COMPILE) --extra edge --extra pcsc --extra cloud --extra build -c requirements/dev.txt pyproject.toml -o requirements/demo.txt
+	@$(COMPILE) --extra edge --extra pcsc --extra osdp --extra cloud --extra build -c requirements/dev.txt pyproject.toml -o requirements/demo.txt
 	@echo uv | $(COMPILE) -c requirements/dev.txt - -o requirements/uv.txt
 	@printf 'setuptools\nswig\n' | $(COMPILE) -c requirements/dev.txt - -o requirements/build.txt
 	@npm install --package-lock-only --ignore-scripts --no-audit --no-fund $(if $(UPGRADE),&& npm update --package-lock-only --ignore-scripts)
+
+commands: ## write docs/commands.md from the command line of the terminal
+	@$(PYTHON) -m tests.command_guide
 
 signals: ## draw docs/signals.md and its pictures from the table of patterns
 	@$(PYTHON) -m tests.signal_guide
