@@ -58,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
     _command(commands, "status", _("say how the running daemon is"), shared)
     _command(commands, "check-config", _("look for mistakes in the settings"), shared)
     doctor = _command(commands, "doctor", _("look at every part, and say what to do"), shared)
-    doctor.epilog = _("exit status: 1 where a part is bad; what is doubtful or unknown leaves it at 0")
+    doctor.epilog = _("a part that is bad makes the exit status 1; what is doubtful or unknown leaves it at 0")
     tap = _command(commands, "tap", _("hold a card against a simulated reader"), shared)
     tap.add_argument("card", metavar=_("CARDID"), help=_("for example uid:04A1B2C3D4E5F6"))
     tap.add_argument("--reader", metavar=_("NAME"), help=_("which simulated reader; the first, if not given"))
