@@ -171,11 +171,8 @@ class SiteTerminal:
         return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
 
     def wait_until_bound(self) -> None:
-        """Returns when the daemon has a binding and all tables that count with it.
-
-        Names are sealed to certificates of the cloud's own authority, and a site's are of another.
-        """
-        until(lambda: self.status()["tables"].keys() >= set(Table) - {Table.PEOPLE}, PATIENCE, f"{self.id} is bound")
+        """Returns when the daemon has a binding and all tables that count with it."""
+        until(lambda: self.status()["tables"].keys() >= set(Table), PATIENCE, f"{self.id} is bound")
 
     def wait_until_sent(self, seconds: float = PATIENCE) -> None:
         """Returns when its doors are locked, so that nothing more is recorded, and the cloud has receipted it all."""
