@@ -106,6 +106,6 @@ class Occasion:
             tables=self.tables,
             source=Source.CARD,
             salt=secrets.token_bytes(SALT_BYTES),
-            also=tuple(str(card) for card in seen.lasting if card != seen.card)[:MOST_ALSO],
+            also=tuple(str(card) for card in seen.believed(binding) if card != seen.card)[:MOST_ALSO],
             proof=seen.credential.proof,
         )

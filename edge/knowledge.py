@@ -62,7 +62,7 @@ class Knowledge:
 
     def _of(self, seen: CardSeen, mounting: Mounting, now: ClockReading) -> Facts:
         tables, binding = self.tables, self.tables.binding
-        enrolment = _first(tables.enrolment, seen.lasting)
+        enrolment = _first(tables.enrolment, seen.believed(binding))
         blocked = _first(tables.blocked, seen.lasting)
         if binding is None:
             return Facts(None, mounting.direction, enrolment, blocked, None)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from protocol.cards import CardId
-from protocol.decision import PLAIN, Credential
+from protocol.decision import PLAIN, Binding, CardAuthentication, Credential
 from protocol.entries import MOST_ALSO
 
 
@@ -31,6 +31,15 @@ class CardSeen:
         """Its identities that are the same at the next touch, each once, its own first; as many as an entry tells."""
         cards = dict.fromkeys(card for card in (self.card, *self.also) if not card.is_random)
         return tuple(cards)[: 1 + MOST_ALSO]
+
+    def believed(self, binding: Binding | None) -> tuple[CardId, ...]:
+        """Those by which its holder may be known: where proof is required, the one that is proved and no other.
+
+        Anybody can make a chip that has another's serial number beside a GUID and a key of its own.
+        """
+        if binding is None or binding.card_authentication is not CardAuthentication.REQUIRE:
+            return self.lasting
+        return self.lasting[:1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from edge.readers.fitting import fitted_prover
 from edge.settings import CardSettings
 from edge.signals.patterns import Pattern
 from protocol.cards import CardId
-from protocol.decision import CardAuthentication, Proof, Reason
+from protocol.decision import CardAuthentication, Mode, Proof, Reason
 from protocol.entries import Outcome, Tap
 from protocol.passes import Direction
 from tests.support.gate import Gate, gate
@@ -115,7 +115,7 @@ def test_the_card_that_was_issued_is_admitted(here: Gate, prover: Asks, policy: 
     here.cloud.enrol(NAMED, "anna")
     tap = told(here, held(here, prover, CARD))
     assert (tap.outcome, tap.person, tap.card) == (Outcome.GRANTED, "anna", str(NAMED))
-    assert tap.also == (f"uid:{CHIP.hex().upper()}",)
+    assert tap.also == (() if policy is REQUIRE else (f"uid:{CHIP.hex().upper()}",))
     assert tap.proof is (Proof.NOT_ASKED if policy is OFF else Proof.GENUINE)
 
 
@@ -156,3 +156,20 @@ def test_an_old_enrolment_by_serial_number_holds_for_the_piv_card_too(here: Gate
     here.cloud.bind()
     here.cloud.enrol(CardId.parse(f"uid:{CHIP.hex()}"), "anna")
     assert told(here, held(here, prover, CARD)).person == "anna"
+
+
+@pytest.mark.feature("F05")
+def test_a_serial_number_beside_a_proved_card_makes_it_nobody_else(here: Gate, prover: Asks) -> None:
+    """A chip can be made to say any serial number: somebody's own good card under Anna's is still his."""
+    here.cloud.bind(Mode.CLOSED, card_authentication=REQUIRE)
+    here.cloud.enrol(CardId.parse(f"uid:{CHIP.hex()}"), "anna")
+    tap = told(here, held(here, prover, CARD))
+    assert (tap.proof, tap.outcome, tap.reason) == (Proof.GENUINE, Outcome.DENIED, Reason.NOT_ENROLLED)
+    assert (tap.person, tap.also) == (None, ())
+
+
+@pytest.mark.feature("F05")
+def test_a_proved_card_is_refused_where_its_serial_number_is_blocked(here: Gate, prover: Asks) -> None:
+    here.cloud.bind(card_authentication=REQUIRE)
+    here.cloud.block(CardId.parse(f"uid:{CHIP.hex()}"))
+    assert told(here, held(here, prover, CARD)).reason is Reason.BLOCKED
