@@ -17,8 +17,8 @@ from protocol.decision import Credential
 T = TypeVar("T")
 Exchange = Generator[bytes, bytes, T]
 
-# NIST SP 800-73-5 part 1, 2.2: the application's name, with its version and without
-APPLICATION: Final = (bytes.fromhex("A000000308000010000100"), bytes.fromhex("A00000030800001000"))
+# NIST SP 800-73-5 part 1, 2.2: the application's name without its version, as every card must know it, and with it
+APPLICATION: Final = (bytes.fromhex("A00000030800001000"), bytes.fromhex("A000000308000010000100"))
 CHUID: Final = bytes.fromhex("5FC102")
 CERTIFICATE: Final = bytes.fromhex("5FC101")  # X.509 certificate for card authentication
 CARD_AUTHENTICATION: Final = 0x9E
@@ -157,7 +157,7 @@ def told(status: bytes) -> str:
 
 
 def _select() -> Exchange[bool]:
-    """Whether the card has the PIV application; some know it by its name without the version only."""
+    """Whether the card has the PIV application; some know it by its whole name only."""
     for name in APPLICATION:
         _, status = yield from answered(bytes.fromhex("00A40400") + bytes([len(name)]) + name + b"\x00")
         if status == SUCCESS:
