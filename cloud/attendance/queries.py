@@ -16,7 +16,7 @@ from cloud.scope import Scope
 from cloud.units.models import Unit
 from protocol.cards import CardId
 from protocol.clock import ClockQuality
-from protocol.decision import Direction, Reason
+from protocol.decision import Direction, Proof, Reason
 from protocol.entries import Outcome
 from protocol.errors import CardIdInvalid
 
@@ -66,6 +66,7 @@ def _taps() -> Select[*tuple[Any, ...]]:
             Entry.direction,
             Entry.outcome,
             Entry.reason,
+            Entry.proof,
             Person.name.label("person"),
             Company.name.label("company"),
             Project.name.label("project"),
@@ -98,6 +99,7 @@ def _line(row: Row[*tuple[Any, ...]]) -> TapLine:
         direction=Direction(row.direction) if row.direction else None,
         outcome=Outcome(row.outcome),
         reason=Reason(row.reason) if row.reason else None,
+        proof=Proof(row.proof) if row.proof else Proof.NOT_ASKED,
     )
 
 

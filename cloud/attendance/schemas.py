@@ -5,10 +5,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from protocol.clock import ClockQuality
-from protocol.decision import Direction, Reason
+from protocol.decision import Direction, Proof, Reason
 from protocol.entries import Outcome
 
 LATE: Final = timedelta(minutes=1)
+SAID_BY_REASON: Final = frozenset(
+    {Reason.CARD_COPIED, Reason.CARD_MISMATCHED, Reason.CARD_FOREIGN, Reason.CARD_UNPROVED}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class TapLine:
     outcome: Outcome
     reason: Reason | None
     corrected_at: datetime | None = None
+    proof: Proof = Proof.NOT_ASKED
 
     @property
     def at(self) -> datetime:
@@ -40,6 +44,11 @@ class TapLine:
         if not self.clock_untrusted:
             return self.occurred_at
         return self.corrected_at or self.received_at
+
+    @property
+    def told_proof(self) -> Proof:
+        """What came of asking the card for a proof, where the reason does not say it already."""
+        return Proof.NOT_ASKED if self.reason in SAID_BY_REASON else self.proof
 
     @property
     def granted(self) -> bool:

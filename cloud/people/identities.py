@@ -10,12 +10,11 @@ from datetime import datetime
 from typing import Final
 
 import structlog
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from cloud.audit.service import NOBODY, Action, record
 from cloud.blocklist.service import extend
-from cloud.database import insert_into
 from cloud.events import Event
 from cloud.people.models import Card, CardConflict, CardIdentity, UnknownCard, UnknownIdentity
 from cloud.projects.models import ProjectPerson
@@ -49,7 +48,10 @@ class Seen:
 
 
 def learn(session: Session, now: datetime, customer: str, seen: Iterable[Seen]) -> None:
-    """Take in what the terminals of a customer saw, the earliest first."""
+    """Take in what the terminals of a customer saw, the earliest first.
+
+    Raises IntegrityError where another transaction learns of the same card at the same moment.
+    """
     ordered = sorted(seen, key=lambda each: each.at)
     lesson = _Lesson(session, now, customer, {name for each in ordered for name in each.identities})
     for each in ordered:
@@ -112,7 +114,7 @@ class _Lesson:
         if not added:
             return
         rows = [{"card_id": key, "identity": name, "customer_id": self._customer} for name in sorted(added)]
-        session.execute(insert_into(session, CardIdentity).on_conflict_do_nothing(), rows)
+        session.execute(insert(CardIdentity), rows)
         self._cards |= dict.fromkeys(added, key)
         extend(session, added)
         _tell_rosters(session, card, added)
@@ -149,7 +151,7 @@ class _Lesson:
         new = new[: max(0, MOST_IDENTITIES - (has or 0))]
         rows = [{"customer_id": self._customer, "identity": name, "unknown_card_id": first} for name in sorted(new)]
         if rows:
-            session.execute(insert_into(session, UnknownIdentity).on_conflict_do_nothing(), rows)
+            session.execute(insert(UnknownIdentity), rows)
         self._unknown |= dict.fromkeys(new, first)
         later = update(UnknownCard).where(UnknownCard.id == first, UnknownCard.seen_at < seen.at)
         place = {"seen_at": seen.at, "terminal": seen.terminal, "reader": seen.reader, "project": seen.project}

@@ -15,13 +15,10 @@ from cloud.people.models import Card, CardIdentity, Company, Person
 from cloud.projects.models import Project, ProjectPerson
 from cloud.sync.models import TableHead, TableRow
 from cloud.sync.tables import put
-from protocol.tables import LONGEST_NAME, LONGEST_NUMBER, Named, Table, encode_value
+from protocol.tables import LONGEST_NAME, LONGEST_NUMBER, Holder, Named, Table, encode_value
 
 AT_A_TIME: Final = 500
 UNKNOWN_COUNTRY: Final = "ZZ"  # ISO 3166 leaves it to its users
-
-Pair = tuple[str, str]
-"""A person and the company they work for."""
 
 
 def tell(session: Session, project: str, people: Collection[str], companies: Collection[str]) -> None:
@@ -52,17 +49,19 @@ def tell_again(session: Session, changed: Person | Company) -> None:
 
 def tell_of_cards(session: Session, project: str, cards: Collection[str]) -> None:
     """Tell of those whom the customer knows by these cards, seen on the project though they are not enrolled there."""
-    pairs: set[Pair] = set()
+    holders: dict[bytes, Holder] = {}
     for identities in _portions(cards):
         known = (
-            select(Card.person_id, Card.company_id)
-            .join(CardIdentity, CardIdentity.card_id == Card.id)
+            select(CardIdentity.identity, Card.person_id, Card.company_id)
+            .join(Card, Card.id == CardIdentity.card_id)
             .join(Project, Project.customer_id == CardIdentity.customer_id)
             .where(Project.id == project, CardIdentity.identity.in_(identities))
         )
-        pairs.update((person, company) for person, company in session.execute(known))
-    if pairs:
-        tell(session, project, {person for person, _ in pairs}, {company for _, company in pairs})
+        holders |= {card.encode(): Holder(person, company) for card, person, company in session.execute(known)}
+    if holders:
+        held = holders.values()
+        tell(session, project, {each.person for each in held}, {each.company for each in held})
+        put(session, Table.PEOPLE, project, {card: encode_value(holder) for card, holder in holders.items()})
 
 
 def tell_everybody(session: Session) -> None:

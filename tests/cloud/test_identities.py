@@ -1,13 +1,15 @@
 """Several identities of one card become one card, and cards that nobody is known behind stand in a list."""
 
+import threading
 from collections.abc import Iterable
 from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import select, text
 
+from cloud.attendance.models import Entry
 from cloud.audit.models import Audit
 from cloud.audit.service import Action
 from cloud.blocklist.service import block
@@ -29,6 +31,7 @@ from protocol.tables import Table, block_key, decode_enrolment
 from tests.cloud.chains import Chain, tap
 from tests.cloud.site import STAFF, Site, make_card, make_site
 from tests.support.moved_clock import START, MovedClock
+from tests.support.waiting import until
 
 GATE, OTHER = TerminalId("kvarnen-1"), TerminalId("grannen-1")
 PIV, UID, EM = "piv:00112233445566778899AABBCCDDEEFF", "uid:04A1B2C3D4E5F6", "em:0102030405"
@@ -242,6 +245,34 @@ def test_a_chip_that_tells_a_new_number_at_each_touch_fills_nothing(database: Da
         gate.reads(EM, f"uid:0499999999{number:04X}")
     assert len(identities(database, card)) == MOST_IDENTITIES
     assert sorted(len(each) for each in unknown(database) if EM in each) == [MOST_IDENTITIES]
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_two_processes_that_see_a_card_at_the_same_moment_list_it_once(
+    database: Database, gate: Gate, site: Site
+) -> None:
+    """The later one waits for the first, and leaves it at that; the entry of its tap is kept."""
+    with database.transaction() as first:
+        first.add(
+            UnknownCard(id="first", customer_id=site.customer, seen_at=START, terminal=GATE, reader="", project=None)
+        )
+        first.flush()
+        first.add(UnknownIdentity(customer_id=site.customer, identity=PIV, unknown_card_id="first"))
+        first.flush()
+        second = threading.Thread(target=gate.reads, args=[PIV])
+        second.start()
+        until(lambda: waiting_for_locks(database) > 0, what="the second process waiting for the first")
+    second.join(30)
+    assert unknown(database) == [{PIV}]
+    with database.reading() as session:
+        assert session.scalars(select(Entry.card)).all() == [PIV]
+
+
+def waiting_for_locks(database: Database) -> int:
+    """How many of the server's processes wait for another one's transaction to end."""
+    count = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    with database.reading() as session:
+        return int(session.scalar(text(count)) or 0)
 
 
 names = st.sampled_from([PIV, UID, EM, "uid:11223344", "uid:55667788", RANDOM])

@@ -21,7 +21,7 @@ from cloud.projects.models import Project
 from cloud.scope import Scope
 from cloud.wakeups import Topic, Wakeups, announce
 from protocol.clock import ClockQuality
-from protocol.decision import Direction, Reason
+from protocol.decision import Direction, Proof, Reason
 from protocol.entries import DoorChange, Fact, Outcome, encode_payload
 from protocol.errors import TerminalId
 from tests.cloud.chains import Chain
@@ -36,6 +36,12 @@ DENIED = {
         Reason.UNBOUND: "Nekad Personalliggaren är inte kopplad till något projekt",
         Reason.PROJECT_ENDED: "Nekad Projektet är avslutat",
         Reason.BLOCKED: "Nekad Kortet är spärrat",
+        Reason.CARD_RANDOM: "Nekad Kortet ger ett nytt nummer varje gång",
+        Reason.CARD_EXPIRED: "Nekad Kortets giltighetstid är slut eller har inte börjat",
+        Reason.CARD_COPIED: "Nekad Kortet är en kopia: det har inte nyckeln som det utfärdade kortet har",
+        Reason.CARD_MISMATCHED: "Nekad Kortets nummer hör till ett annat kort",
+        Reason.CARD_FOREIGN: "Nekad Ingen som arbetsplatsen litar på har utfärdat kortet",
+        Reason.CARD_UNPROVED: "Nekad Kortet kan inte bevisa att det är äkta, och projektet kräver det",
         Reason.NOT_ENROLLED: "Nekad Kortet är inte tillagt i projektet",
         Reason.NO_RIGHT: "Nekad Personen saknar behörighet till dörrarna här",
         Reason.OUT_OF_HOURS: "Nekad Utanför tiderna i personens behörighet",
@@ -48,6 +54,12 @@ DENIED = {
         Reason.UNBOUND: "Denied The terminal is not bound to a project",
         Reason.PROJECT_ENDED: "Denied The project has ended",
         Reason.BLOCKED: "Denied The card is blocked",
+        Reason.CARD_RANDOM: "Denied The card gives another number each time",
+        Reason.CARD_EXPIRED: "Denied The card's time is over, or has not begun",
+        Reason.CARD_COPIED: "Denied The card is a copy: it does not have the key of the one that was issued",
+        Reason.CARD_MISMATCHED: "Denied The card's number belongs to another card",
+        Reason.CARD_FOREIGN: "Denied Nobody whom the site trusts issued the card",
+        Reason.CARD_UNPROVED: "Denied The card cannot prove that it is genuine, and the project asks for it",
         Reason.NOT_ENROLLED: "Denied The card is not enrolled in the project",
         Reason.NO_RIGHT: "Denied The person has no right to the doors here",
         Reason.OUT_OF_HOURS: "Denied Outside the hours of the person's right",
@@ -62,6 +74,12 @@ REMARKED = {
         Reason.UNBOUND: "Godkänd Utsläppt trots att personalliggaren inte är kopplad till något projekt",
         Reason.PROJECT_ENDED: "Godkänd Utsläppt trots att projektet är avslutat",
         Reason.BLOCKED: "Godkänd Utsläppt trots att kortet är spärrat",
+        Reason.CARD_RANDOM: "Godkänd Utsläppt trots att kortet ger ett nytt nummer varje gång",
+        Reason.CARD_EXPIRED: "Godkänd Utsläppt trots att kortets giltighetstid är slut eller inte har börjat",
+        Reason.CARD_COPIED: "Godkänd Utsläppt trots att kortet är en kopia",
+        Reason.CARD_MISMATCHED: "Godkänd Utsläppt trots att kortets nummer hör till ett annat kort",
+        Reason.CARD_FOREIGN: "Godkänd Utsläppt trots att ingen som arbetsplatsen litar på har utfärdat kortet",
+        Reason.CARD_UNPROVED: "Godkänd Utsläppt trots att kortet inte kan bevisa att det är äkta",
         Reason.NOT_ENROLLED: "Godkänd Utsläppt trots att kortet inte är tillagt i projektet",
         Reason.NO_RIGHT: "Godkänd Utsläppt trots att personen saknar behörighet till dörrarna här",
         Reason.OUT_OF_HOURS: "Godkänd Utsläppt utanför tiderna i personens behörighet",
@@ -74,6 +92,12 @@ REMARKED = {
         Reason.UNBOUND: "Granted Let out although the terminal is not bound to a project",
         Reason.PROJECT_ENDED: "Granted Let out although the project has ended",
         Reason.BLOCKED: "Granted Let out although the card is blocked",
+        Reason.CARD_RANDOM: "Granted Let out although the card gives another number each time",
+        Reason.CARD_EXPIRED: "Granted Let out although the card's time is over, or has not begun",
+        Reason.CARD_COPIED: "Granted Let out although the card is a copy",
+        Reason.CARD_MISMATCHED: "Granted Let out although the card's number belongs to another card",
+        Reason.CARD_FOREIGN: "Granted Let out although nobody whom the site trusts issued the card",
+        Reason.CARD_UNPROVED: "Granted Let out although the card cannot prove that it is genuine",
         Reason.NOT_ENROLLED: "Granted Let out although the card is not enrolled in the project",
         Reason.NO_RIGHT: "Granted Let out although the person has no right to the doors here",
         Reason.OUT_OF_HOURS: "Granted Let out outside the hours of the person's right",
@@ -120,6 +144,29 @@ def test_who_was_let_out_in_spite_of_something_has_that_remarked(karin: Visitor,
     site.tap(*(an_in(site, direction=Direction.OUT, reason=reason) for reason in Reason))
     said = words_of(karin.get("/"))
     assert [reason for reason in Reason if REMARKED[language][reason] not in said] == []
+
+
+@pytest.mark.feature("F05")
+@pytest.mark.parametrize(
+    ("language", "genuine", "keyless"),
+    [
+        ("sv", "Godkänd Bevisat äkta", "Godkänd Saknar nyckel att bevisa sin äkthet med"),
+        ("en", "Granted Proved genuine", "Granted Has no key to prove itself with"),
+    ],
+)
+def test_what_a_card_proved_is_said_where_the_reason_does_not_say_it(
+    karin: Visitor, site: Site, language: str, genuine: str, keyless: str
+) -> None:
+    karin.get(f"/language/{language}")
+    site.tap(an_in(site, proof=Proof.GENUINE), an_in(site, proof=Proof.NO_KEY), an_in(site, proof=Proof.NOT_ASKED))
+    said = words_of(karin.get("/"))
+    assert said.count(genuine) == said.count(keyless) == 1
+    caught = {Reason.CARD_COPIED: Proof.COPIED, Reason.CARD_FOREIGN: Proof.FOREIGN}
+    site.tap(*(an_in(site, outcome=Outcome.DENIED, reason=reason, proof=proof) for reason, proof in caught.items()))
+    said = words_of(karin.get("/"))
+    for reason in caught:
+        assert f"{DENIED[language][reason]} " in said
+    assert ("Från en okänd utfärdare" in said, "Of an unknown issuer" in said) == (False, False)
 
 
 def test_an_unknown_card_is_shown_masked(karin: Visitor, site: Site) -> None:

@@ -27,7 +27,7 @@ from cloud.units.service import Placement
 from cloud.wakeups import Topic, announce
 from protocol.cards import CardId
 from protocol.clock import ClockQuality
-from protocol.decision import Direction, Reason
+from protocol.decision import Direction, Proof, Reason
 from protocol.entries import Outcome, encode_payload
 from protocol.errors import TerminalId
 from tests.cloud.chains import Chain, tap
@@ -86,6 +86,7 @@ class TapDraft:
     reader: str = "entré"
     clock_quality: ClockQuality = ClockQuality.SYNCHRONISED
     received_after: timedelta = timedelta(milliseconds=80)
+    proof: Proof = Proof.NOT_ASKED
 
 
 @dataclass(slots=True)
@@ -161,6 +162,7 @@ def payload(draft: TapDraft) -> bytes:
             outcome=draft.outcome,
             reason=draft.reason,
             project=draft.project,
+            proof=draft.proof,
         )
     )
 
@@ -280,5 +282,16 @@ def a_morning(site: Site, now: datetime) -> list[TapDraft]:
             Reason.PROJECT_ENDED,
         ),
         TapDraft(GATE, site.holders["Anna Lindqvist"], late + timedelta(seconds=215), site.project, Direction.OUT),
+        TapDraft(
+            GATE,
+            site.holders["Mikael Sundström"],
+            late + timedelta(seconds=190),
+            site.project,
+            Direction.IN,
+            Outcome.DENIED,
+            Reason.CARD_COPIED,
+            proof=Proof.COPIED,
+        ),
+        TapDraft(GATE, site.holders["Fatima Haddad"], late + timedelta(seconds=205), site.project, proof=Proof.GENUINE),
     ]
     return drafts
