@@ -3,6 +3,7 @@
 import argparse
 import secrets
 import sys
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from edge.errors import SimulatedCardUnusable
 from edge.piv.applet import Manners, PivCard
 from edge.piv.issuer import Algorithm
 from edge.piv.kept import Kept, issuer_in, keep, take
+from protocol.cards import UID_LENGTHS
 
 GUID_SIZE = 16
 
@@ -33,8 +35,10 @@ def _parser() -> argparse.ArgumentParser:
     issue.add_argument(
         "--guid", type=_guid, default=None, help="32 hexadecimal digits; chance decides where none is named"
     )
-    issue.add_argument("--uid", type=bytes.fromhex, default=b"", help="the chip's serial; none: another at each touch")
-    issue.add_argument("--algorithm", type=Algorithm, choices=list(Algorithm), default=Algorithm.P256)
+    issue.add_argument("--uid", type=_uid, default=b"", help="the chip's serial; none: another at each touch")
+    issue.add_argument(
+        "--algorithm", type=Algorithm, choices=list(Algorithm), default=Algorithm.P256, help="of the card's key"
+    )
     issue.add_argument("--compressed", action="store_true", help="keep the certificate compressed")
     copy = acts.add_parser("copy", help="all that can be read of a card, with a key of the copier's")
     copy.add_argument("original", type=Path, help="the folder of the card")
@@ -44,10 +48,22 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _guid(text: str) -> bytes:
-    guid = bytes.fromhex(text)
-    if len(guid) != GUID_SIZE:
-        raise ValueError
-    return guid
+    return _digits(text, {GUID_SIZE})
+
+
+def _uid(text: str) -> bytes:
+    return _digits(text, UID_LENGTHS)
+
+
+def _digits(text: str, sizes: Collection[int]) -> bytes:
+    expected = " or ".join(str(size * 2) for size in sorted(sizes))
+    try:
+        given = bytes.fromhex(text)
+    except ValueError:
+        given = b""
+    if len(given) not in sizes:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected {expected} hexadecimal digits")
+    return given
 
 
 def _issue(asked: argparse.Namespace) -> Kept:

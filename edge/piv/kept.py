@@ -60,7 +60,7 @@ def take(folder: Path) -> Kept:
         key = _key(_read(folder / KEY)) if (folder / KEY).exists() else None
         return Kept(PivCard(_read(folder / CHUID), certificate, key, chip.manners), uid or None)
     except (OSError, ValueError, UnsupportedAlgorithm) as exc:
-        raise SimulatedCardUnusable(folder, str(exc)) from exc
+        raise SimulatedCardUnusable(folder, _reason(exc)) from exc
 
 
 def issuer_in(folder: Path) -> Issuer:
@@ -76,7 +76,13 @@ def issuer_in(folder: Path) -> Issuer:
             raise ValueError("an issuer's key is on an elliptic curve")
         return Issuer(key, x509.load_pem_x509_certificate(_read(folder / CERTIFICATE)))
     except (OSError, ValueError, UnsupportedAlgorithm) as exc:
-        raise SimulatedCardUnusable(folder, str(exc)) from exc
+        raise SimulatedCardUnusable(folder, _reason(exc)) from exc
+
+
+def _reason(fault: Exception) -> str:
+    if isinstance(fault, OSError) and fault.strerror:
+        return f"{Path(fault.filename or '').name}: {fault.strerror}"
+    return str(fault)
 
 
 def _begun(folder: Path) -> Issuer:

@@ -99,7 +99,9 @@ def test_the_command_makes_cards_and_copies(tmp_path: Path) -> None:
     assert (bare.chuid, bare.certificate) == (made.card.chuid, None)
 
 
-@pytest.mark.parametrize("words", [("issue", "x", "--guid", "01"), ("copy", "nowhere", "x"), ()])
+@pytest.mark.parametrize(
+    "words", [("issue", "x", "--guid", "01"), ("issue", "x", "--uid", "04A1"), ("copy", "nowhere", "x"), ()]
+)
 def test_a_wrong_word_is_refused_without_a_trace(tmp_path: Path, words: tuple[str, ...]) -> None:
     refused = piv(*words)
     assert refused.returncode != 0

@@ -12,6 +12,12 @@ from tests.support.rhythm import ENDED, between, flashes, played
 LIGHTS: Final = ("red", "green")
 
 
+def are_dark(history: Path) -> bool:
+    """Says whether nothing has been lit for so long that an answer is over."""
+    steps, last = _steps(history, 0)
+    return not steps[-1].is_lit and (time.monotonic_ns() - last) / 1e6 > ENDED
+
+
 def shown_since(history: Path, since_ns: int) -> Pattern | None:
     """The answer that was played from `since_ns` on (monotonic nanoseconds); None while it is not over."""
     steps, last = _steps(history, since_ns)
