@@ -24,8 +24,13 @@ from edge.signals.reader_lights import Light
 RETRY: Final = 1.0
 """Seconds between two looks for a port that is gone."""
 
-TICK: Final = 0.01
-"""Seconds after which libosdp is given its turn, when nothing comes before that."""
+TICK: Final = 0.02
+"""Seconds after which libosdp is given its turn at the latest, while a reader does not answer."""
+
+POLLED: Final = 0.0515
+"""Seconds after its last word in which libosdp asks a reader again, and a little: it counts whole milliseconds."""
+
+SOONEST: Final = 0.001
 
 LOOK: Final = 0.05
 """Seconds between two looks at how the readers are."""
@@ -73,6 +78,11 @@ class OsdpBus:
         """Says whether the thread takes its turns."""
         thread = self._thread
         return thread is not None and thread.is_alive() and time.monotonic() - self._turned < STALLED
+
+    @property
+    def thread(self) -> threading.Thread | None:
+        """The thread, for whoever measures it."""
+        return self._thread
 
     def start(self) -> None:
         """Begin, if it has not begun."""
@@ -151,7 +161,7 @@ class OsdpBus:
         """Until the port is gone or wedged, or the end."""
         began, looked = time.monotonic(), 0.0
         while not self._stopping.is_set() and self._line.fault is None:
-            self._line.wait(self._wake_read, TICK)
+            self._line.wait(self._wake_read, self._pause_until_due(time.monotonic()))
             if self._line.has_come:
                 time.sleep(self._gather)
             self._turn()
@@ -163,6 +173,14 @@ class OsdpBus:
                     return
             for seat in self._seats:
                 seat.shine(self._there(), now)
+
+    def _pause_until_due(self, now: float) -> float:
+        """Seconds until libosdp has something to do by itself; an answer comes before that."""
+        asked, heard = self._line.asked, self._line.heard
+        due = [max(asked.get(seat.address, 0.0), heard.get(seat.address, 0.0)) + POLLED for seat in self._seats]
+        if not all(seat.is_up for seat in self._seats):
+            due.append(now + TICK)
+        return max(min((each for each in due if each > now), default=now + TICK) - now, SOONEST)
 
     def _turn(self) -> None:
         """Take the exchange on the bus as far as it goes: to wait for the next answer costs nothing."""

@@ -12,7 +12,7 @@ from typing import Final
 from rich.console import Console
 
 import edge.log
-from tests.bench import capacity, daemon, drain, taps
+from tests.bench import capacity, daemon, drain, osdp, taps
 from tests.bench.figures import Measurement
 from tests.bench.report import Report
 
@@ -25,6 +25,7 @@ MEASUREMENTS: Final[Mapping[str, Measurement]] = {
     "drain": drain.drain,
     "start": daemon.start,
     "idle": daemon.idle,
+    "osdp": osdp.osdp_cost,
     "capacity": capacity.capacity,
 }
 
