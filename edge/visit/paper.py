@@ -36,6 +36,7 @@ _COLUMNS: Final = (
     ("Kort, källa, anmärkningar", 64 * mm),
 )
 _GAP: Final = 2 * mm
+_AIR: Final = 5  # points between the last line of a row and the first of the next
 
 Write = Callable[[bytes], object]
 
@@ -74,11 +75,11 @@ class Paper:
             for line in _wrapped(value, _WIDE - 2 * _EDGE - _LABELS, _PLAIN):
                 self._text(_EDGE + _LABELS, line)
                 self._at -= _LINE
-        self._at -= _LINE
 
     def section(self, title: str) -> None:
         """Its title and the names of the columns, which every further page has again."""
         self._section = title
+        self._at -= _LINE
         self._need(6 * _LINE)
         self._headings()
 
@@ -90,7 +91,7 @@ class Paper:
                 raise ReportTooLong(self._most)
             return
         cells = [_wrapped(text, width - _GAP, _PLAIN) for text, (_, width) in zip(_cells(row), _COLUMNS, strict=True)]
-        high = max(map(len, cells)) * _LINE + 3
+        high = max(map(len, cells)) * _LINE + _AIR
         if self._need(high):
             self._headings()
         left = _EDGE
@@ -148,7 +149,7 @@ class Paper:
         for name, width in _COLUMNS:
             self._text(left, name, _BOLD)
             left += width
-        self._at -= _LINE
+        self._at -= _LINE + 2
         self._rule(0.8)
 
     def _need(self, high: float) -> bool:
@@ -165,7 +166,7 @@ class Paper:
 
     def _rule(self, thick: float) -> None:
         self._canvas.setLineWidth(thick)
-        level = self._at + _LINE - 2
+        level = self._at + _LINE - 0.5
         self._canvas.line(_EDGE, level, _WIDE - _EDGE, level)
 
 

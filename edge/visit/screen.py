@@ -60,6 +60,9 @@ class Screen:
                 self._say(line)
 
     def _say_below(self, text: str) -> None:
+        if len(text) + 2 <= self._columns:
+            self._say(f"  {text}")
+            return
         for line in textwrap.wrap(text, self._columns, initial_indent="  ", subsequent_indent="    "):
             self._say(line)
 
@@ -80,4 +83,7 @@ def _recorded(mark: Mark, way: str) -> str:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    return [line for part in text.split("\n") for line in textwrap.wrap(part, width)]
+    lines: list[str] = []
+    for part in text.split("\n"):
+        lines += [part] * bool(part) if len(part) <= width else textwrap.wrap(part, width)
+    return lines

@@ -87,7 +87,8 @@ def date_of(at: int, zone: str) -> str:
 
 def time_of(at: int, zone: str) -> str:
     """A time as `TT:MM:SS` (SKVFS 2015:6, 13 §)."""
-    return f"{moment(at, zone):%H:%M:%S}"
+    here = moment(at, zone)
+    return f"{here.hour:02}:{here.minute:02}:{here.second:02}"
 
 
 def date_and_time(at: int, zone: str) -> str:

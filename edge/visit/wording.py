@@ -11,7 +11,7 @@ from edge.visit.taps import Tapped
 from edge.visit.times import date_and_time, date_of, season_of, time_of
 from edge.visit.told import Told
 from edge.visit.words import DENIED, SOURCES, UNKNOWN_PERSON, UNNAMED, WAYS
-from protocol.clock import ClockReading
+from protocol.clock import MICROSECONDS, ClockReading
 from protocol.passes import LONGEST_PASS, Direction, Pass, is_recent
 from protocol.tables import Named, Presence
 
@@ -97,8 +97,10 @@ class Wording:
     def _mark(self, tapped: Tapped) -> Mark:
         at, zone = tapped.times.at, self.zone
         label = self.sources.all[tapped.found.source].label
-        recorded = date_and_time(tapped.tap.registered_at, zone)
-        return Mark(date_of(at, zone), time_of(at, zone), recorded, f"{label}{tapped.found.seq}", at)
+        day, time, recorded_at = date_of(at, zone), time_of(at, zone), tapped.tap.registered_at
+        is_same = at // MICROSECONDS == recorded_at // MICROSECONDS
+        recorded = f"{day} {time}" if is_same else date_and_time(recorded_at, zone)
+        return Mark(day, time, recorded, f"{label}{tapped.found.seq}", at)
 
     def _end_of(self, found: Pass[Tapped]) -> str:
         began = found.began

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -18,7 +18,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from edge.ledger.ledger import Ledger
 from edge.tables.tables import Effect, Tables
-from protocol.clock import MICROSECONDS, ClockQuality
+from edge.visit.asking import Asked, Period, View
+from edge.visit.heading import Shown
+from edge.visit.names import Names
+from edge.visit.report import Report
+from edge.visit.rows import Row as Line
+from edge.visit.sources import Sources
+from edge.visit.told import Told
+from protocol.cards import CardId
+from protocol.clock import MICROSECONDS, ClockQuality, ClockReading
 from protocol.decision import Binding, Mode, Reason, TableName
 from protocol.entries import SALT_BYTES, VERSION, Fact, Outcome, Payload, Source, Tap
 from protocol.passes import Direction
@@ -55,8 +63,10 @@ CARDS: Final = {
 
 
 def at(text: str, zone: str = ZONE) -> int:
-    """Microseconds UTC of a local time, as `2026-06-10 07:00:00`."""
-    return int(datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).timestamp()) * MICROSECONDS
+    """Microseconds UTC of a local time, as `2026-06-10 07:00:00`, or of one with an offset."""
+    moment = datetime.fromisoformat(text)
+    here = moment if moment.tzinfo is not None else moment.replace(tzinfo=ZoneInfo(zone))
+    return int(here.timestamp()) * MICROSECONDS
 
 
 @dataclass
@@ -103,8 +113,6 @@ class Visited:
 
     def enrol(self, card: str, person: str, company: str) -> None:
         """Put a card on the roster."""
-        from protocol.cards import CardId
-
         self._send(Table.ROSTER, PROJECT, roster_row(CardId.parse(card), person, company))
 
     def tell(self, person: str, company: str, way: Direction, when: int) -> None:
@@ -145,12 +153,69 @@ class Visited:
         read: dict[str, Any] = json.loads(done.stdout)
         return read
 
+    def report(self, asked: Asked, now: int) -> Report:
+        """The report in this process, at a time, by a clock that can be trusted."""
+        told, sources = Told(self.state / "tables.db"), Sources.of(self.state)
+        names = Names.at(self.state / "tables.db", self.folder / "terminal.key")
+        shown = Shown(TERMINAL, ClockReading(now, ClockQuality.SYNCHRONISED, b"n" * 16, 10**15), "inspector", 1)
+        return Report(asked, told, names, sources, shown, now)
+
+    def rows(self, asked: Asked, now: int) -> list[Line]:
+        """The rows of it."""
+        return self.read(asked, now).rows
+
+    def read(self, asked: Asked, now: int) -> "Kept":
+        """All of it."""
+        report, kept = self.report(asked, now), Kept()
+        with closing(report.told), closing(report.sources):
+            report.write([kept], unseen)
+        return kept
+
     def facts(self) -> list[Fact]:
         """What it wrote down about having shown it."""
         with self.recording() as ledger:
             return [
                 each for _, each in ledger.tail(10_000) if isinstance(each, Fact) and each.subject == "ledger.shown"
             ]
+
+
+def unseen(done: int, every: int) -> None:
+    """Nobody looks at the progress."""
+
+
+@dataclass
+class Kept:
+    """An output that keeps everything."""
+
+    title: str = ""
+    lines: dict[str, str] = field(default_factory=dict)
+    sections: list[str] = field(default_factory=list)
+    rows: list[Line] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def begin(self, title: str, lines: list[tuple[str, str]]) -> None:
+        self.title, self.lines = title, dict(lines)
+
+    def section(self, title: str) -> None:
+        self.sections.append(title)
+
+    def add(self, row: Line) -> None:
+        self.rows.append(row)
+
+    def end(self, notes: list[str]) -> None:
+        self.notes = notes
+
+
+def brief(row: Line) -> tuple[str, str, str]:
+    """Who, from when until when."""
+    return row.person, row.began.moment if row.began else "saknas", row.ended.moment if row.ended else row.end
+
+
+def history(first: str | None = None, last: str | None = None, **narrowed: Any) -> Asked:
+    """The passes of some days; one day where only the first is named."""
+    begins = None if first is None else date.fromisoformat(first)
+    ends = begins if last is None else date.fromisoformat(last)
+    return Asked(View.HISTORY, Period(begins, ends), **narrowed)
 
 
 def tap(person: str | None, company: str | None, way: Direction | None, when: int, **changed: Any) -> Tap:
