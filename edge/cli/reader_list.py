@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any, assert_never
 
+import msgspec
+
 from edge.cli.ask import print_json, reader_words
 from edge.cli.reader_words import wrapped
 from edge.errors import DaemonUnreachable
@@ -29,7 +31,9 @@ def reader_list(settings: Settings, *, as_json: bool) -> int:
     listed = [_Listed(each, None if states is None else states.get(each.name)) for each in settings.readers]
     plugged = plugged_beside(settings.readers)
     if as_json:
-        readers = [{**asdict(each.settings), **(each.state or {})} for each in listed]
+        readers = [
+            msgspec.to_builtins({**asdict(each.settings), **(each.state or {})}, enc_hook=str) for each in listed
+        ]
         others = [{"kind": each.kind, "name": each.name, "lines": each.lines} for each in plugged.others]
         print_json(
             {"daemon": states is not None, "readers": readers, "plugged_in": others, "pcscd": plugged.why_no_pcsc}

@@ -33,10 +33,16 @@ def _is_free(port: int) -> bool:
         return True
 
 
+_folders: dict[int, Path] = {}
+
+
 @contextmanager
 def running_pcscd(folder: Path, ports: Sequence[int]) -> Iterator[VirtualReader]:
-    """Runs it and lets this process find it; libpcsclite looks up the variable once in a process."""
-    reader = VirtualReader(folder, ports)
+    """Runs it and lets this process find it.
+
+    libpcsclite looks up the variable once in a process: every later pcscd stands in the folder of the first.
+    """
+    reader = VirtualReader(_folders.setdefault(os.getpid(), folder), ports)
     with pytest.MonkeyPatch.context() as patch, reader:
         patch.setenv(SOCKET_VARIABLE, reader.environment[SOCKET_VARIABLE])
         yield reader
