@@ -57,6 +57,7 @@ def unread(seen: Sightings) -> str:
     return sighting.why
 
 
+@pytest.mark.feature("F06")
 @pytest.mark.parametrize("serial", ["04A1B2C3", "04A1B2C3D4E5F6", "04A1B2C3D4E5F6070809"])
 def test_a_card_is_named_by_its_serial_number(
     reader: PcscReader, card: VirtualCard, seen: Sightings, serial: str
@@ -110,6 +111,7 @@ def test_a_card_that_stays_is_said_once(reader: PcscReader, card: VirtualCard, s
     assert seen.next() == CardSeen(CardId.parse("uid:11223344"), "gate")
 
 
+@pytest.mark.feature("F09")
 def test_a_reader_unplugged_is_lost_and_is_back_within_five_seconds_of_its_return(
     pcscd: VirtualReader, reader: PcscReader, card: VirtualCard, seen: Sightings
 ) -> None:
@@ -124,6 +126,7 @@ def test_a_reader_unplugged_is_lost_and_is_back_within_five_seconds_of_its_retur
     back_again(reader, card, seen)
 
 
+@pytest.mark.feature("F09")
 @pytest.mark.parametrize("crashes", [False, True])
 def test_taps_go_on_within_five_seconds_after_pcscd_was_restarted(
     pcscd: VirtualReader, reader: PcscReader, card: VirtualCard, seen: Sightings, crashes: bool
