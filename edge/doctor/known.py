@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edge.storage import READING_FAILED
 from protocol.decision import Binding
 from protocol.errors import ProtocolError
 from protocol.tables import decode_binding
@@ -40,8 +41,8 @@ def read_known(folder: Path) -> Known:
             held = dict(connection.execute("SELECT name, version FROM held").fetchall())
             row = connection.execute("SELECT value FROM binding WHERE key = x''").fetchone()
         binding = decode_binding(row[0]) if row else None
-    except (sqlite3.Error, ProtocolError, TypeError, ValueError) as fault:
-        return Known(why=str(fault))
+    except (*READING_FAILED, ProtocolError, TypeError, ValueError) as fault:
+        return Known(why=str(fault) or type(fault).__name__)
     return Known(_shown(binding), held, tuple(_lacking(binding, held)))
 
 

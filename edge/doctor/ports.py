@@ -1,6 +1,7 @@
 """Looks at a serial port from outside: whether it is there, who may open it, and who has it open."""
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
@@ -102,15 +103,8 @@ def judge_port(port: Port, daemon: int | None) -> Trouble | None:
 
 def consoles(arguments: str) -> set[str]:
     """The ports that the kernel's arguments (`console=ttyAMA0,115200`) make a console."""
-    named = (
-        each.removeprefix("console=").partition(",")[0] for each in arguments.split() if each.startswith("console=")
-    )
-    return {_target(name) for name in named}
-
-
-def _target(name: str) -> str:
-    """`serial0` of Raspberry Pi OS is a link to the real one."""
-    return (Path("/dev") / name).resolve().name if name else name
+    named = re.findall(r"(?:^|\s)console=(\w+)", arguments, re.ASCII)
+    return {(Path("/dev") / name).resolve().name for name in named}  # serial0 of Raspberry Pi OS is a link
 
 
 def plugged_in() -> Iterator[Path]:

@@ -9,6 +9,13 @@ from pathlib import Path
 from typing import Final
 
 from edge.config import load
+from edge.doctor.board import flags_in
+from edge.doctor.broker import connack
+from edge.doctor.known import read_known
+from edge.doctor.ledger import look_at_ledger
+from edge.doctor.overlays import taken_pins
+from edge.doctor.ports import consoles
+from edge.doctor.unit import unit_in
 from edge.doors.sections import read_doors
 from edge.errors import ConfigInvalid, LedgerFault, RequestRefused, TablesUnusable
 from edge.ledger.carving import carve
@@ -140,6 +147,28 @@ def _started(given: bytes) -> None:
         assert ledger.append(tap(2)) == ledger.last_seq
 
 
+def _examined(given: bytes) -> None:
+    """What the doctor reads of the machine around it."""
+    text = given.decode(errors="replace")
+    connack(given)
+    unit_in(text)
+    consoles(text)
+    flags_in(text)
+    assert all(0 <= pin <= 27 for pin in taken_pins(text))
+
+
+def _doctored(given: bytes) -> None:
+    """The doctor looks into files that something changed, and leaves them so."""
+    folder = _folder.path / "doctor"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for name in ("ledger.db", "tables.db"):
+        (folder / name).write_bytes(given)
+    look_at_ledger(folder, runs=False)
+    read_known(folder)
+    assert [path.read_bytes() for path in sorted(folder.iterdir())] == [given, given]
+
+
 def _tables_started(given: bytes) -> None:
     """A start over tables that something changed: they are used or begun anew, and looked up."""
     folder = _folder.path / "tables"
@@ -191,6 +220,19 @@ TARGETS: Final[Mapping[str, Target]] = {
             + SIGNER.seal(TERMINAL, Down.RECEIPT, encode(MESSAGES["receipt"])),
         ),
     ),
+    "doctor": Target(
+        _examined,
+        (),
+        (
+            b"\x20\x02\x00\x05",
+            b"LoadState=loaded\nNRestarts=3\nExecMainStatus=78\n",
+            b"console=serial0,115200 console=tty1",
+            b"throttled=0x50005",
+            b"dtparam=spi=on,i2c_arm=on\ndtoverlay=w1-gpio,gpiopin=4\nenable_uart=1\n",
+        ),
+        longest=KIB,
+    ),
+    "doctor-files": Target(_doctored, (), (LEDGER_FILE, TABLES_FILE, *WILD), 64 * KIB, slack=64 * KIB * KIB, share=40),
     "request": Target(
         decode_request,
         (RequestRefused,),
