@@ -3,7 +3,8 @@
 A row is a key and a value, both bytes. A binding has one row with an empty key; a roster maps CardId to Enrolment;
 a blocklist maps an 8-byte key to one byte of reason and is packed without any framing: 9 bytes a card (DESIGN 8);
 presence maps a person for a company, or a card without a person, to their newest movement on the project; people maps
-the id of a person or company to their name and number, sealed for one terminal (`protocol.sealing`).
+the id of a person or company to their name and number, and a CardId that was seen though it is not enrolled to its
+holder, each sealed for one terminal (`protocol.sealing`).
 """
 
 import hashlib
@@ -62,6 +63,13 @@ class Named(msgspec.Struct, frozen=True, array_like=True):
     country: Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$")] = "SE"
 
 
+class Holder(msgspec.Struct, frozen=True, array_like=True):
+    """A row of people that has a CardId as its key: who holds the card, for which company, by id."""
+
+    person: Annotated[str, msgspec.Meta(max_length=120)]
+    company: Annotated[str, msgspec.Meta(max_length=120)]
+
+
 _encoder = msgspec.msgpack.Encoder()
 _rows = msgspec.msgpack.Decoder(list[tuple[bytes, bytes]])
 _keys = msgspec.msgpack.Decoder(list[bytes])
@@ -69,6 +77,7 @@ _binding = msgspec.msgpack.Decoder(Binding)
 _enrolment = msgspec.msgpack.Decoder(Enrolment)
 _presence = msgspec.msgpack.Decoder(Presence)
 _named = msgspec.msgpack.Decoder(Named)
+_holder = msgspec.msgpack.Decoder(Holder)
 
 
 def block_key(salt: bytes, card: CardId) -> int:
@@ -120,7 +129,7 @@ def unpack_keys(table: Table, packed: bytes) -> list[bytes]:
         raise MessageMalformed(f"drops of table {table}", str(exc)) from exc
 
 
-def encode_value(value: Binding | Enrolment | BlockReason | Presence | Named) -> bytes:
+def encode_value(value: Binding | Enrolment | BlockReason | Presence | Named | Holder) -> bytes:
     """A row's value as bytes."""
     if isinstance(value, BlockReason):
         return bytes([BLOCK_REASONS.index(value)])
@@ -179,6 +188,14 @@ def decode_named(plain: bytes) -> Named:
     if not (named.name.isprintable() and named.number.isprintable()):
         raise MessageMalformed("a name", "there are characters in it that nobody writes")
     return named
+
+
+def decode_holder(plain: bytes) -> Holder:
+    """Read an opened row of people whose key is a card's. Raises MessageMalformed."""
+    try:
+        return _holder.decode(plain)
+    except UNREADABLE as exc:
+        raise MessageMalformed("a card's holder", str(exc)) from exc
 
 
 def check_sealed(value: bytes) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cloud.attendance.models import Entry
-from cloud.people.models import Card, CardIdentity, Company, Person
+from cloud.people.models import Card, CardIdentity, Company, Person, UnknownCard, UnknownIdentity
 from cloud.projects.models import Project, ProjectPerson
 from cloud.sync.models import TableHead, TableRow
 from cloud.sync.tables import put
@@ -62,6 +62,18 @@ def tell_of_cards(session: Session, project: str, cards: Collection[str]) -> Non
         held = holders.values()
         tell(session, project, {each.person for each in held}, {each.company for each in held})
         put(session, Table.PEOPLE, project, {card: encode_value(holder) for card, holder in holders.items()})
+
+
+def seen_on(session: Session, customer: str, cards: Collection[str]) -> list[str]:
+    """The projects where these cards were held against a terminal while nobody was known behind them."""
+    found = (
+        select(UnknownCard.project)
+        .join(UnknownIdentity, UnknownIdentity.unknown_card_id == UnknownCard.id)
+        .where(UnknownIdentity.customer_id == customer, UnknownIdentity.identity.in_(cards))
+        .where(UnknownCard.project.is_not(None))
+        .distinct()
+    )
+    return sorted(project for project in session.scalars(found) if project)
 
 
 def tell_everybody(session: Session) -> None:

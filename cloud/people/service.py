@@ -14,7 +14,7 @@ from cloud.database import insert_into
 from cloud.errors import Conflict, FieldInvalid, NotFound
 from cloud.people.identities import forget
 from cloud.people.models import Card, CardIdentity, Company, Person
-from cloud.people.names import tell, tell_again, tell_of_cards
+from cloud.people.names import seen_on, tell, tell_again, tell_of_cards
 from cloud.projects.models import Project, ProjectPerson
 from cloud.projects.policies import Policies
 from cloud.scope import Scope
@@ -117,9 +117,10 @@ def add_card(
     names = [str(identity) for identity in dict.fromkeys(identities)]
     session.add_all(CardIdentity(card_id=card.id, identity=name, customer_id=card.customer_id) for name in names)
     session.flush()
-    seen_on = forget(session, card.customer_id, names)
+    seen = seen_on(session, card.customer_id, names)
+    forget(session, card.customer_id, names)
     extend(session, names)
-    for project in seen_on:
+    for project in seen:
         tell_of_cards(session, project, names)
     record(session, scope, now, Action.CARD_CREATED, card.id, {"card": identities[0].masked})
     return card

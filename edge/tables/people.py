@@ -1,9 +1,10 @@
 """Opens names and numbers of people and companies for a command, beside the daemon, which itself cannot read them."""
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cryptography.exceptions import UnsupportedAlgorithm
 
@@ -11,10 +12,12 @@ from edge.errors import NamesUnreadable
 from edge.words import _
 from protocol.errors import MessageFromFuture, ProtocolError, SealForeign
 from protocol.sealing import Opener, row_context
-from protocol.tables import Named, Table, decode_named
+from protocol.tables import Holder, Named, Table, decode_holder, decode_named
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
+T = TypeVar("T")
 
 LARGEST_KEY_FILE: Final = 64 * 1024
 WAIT_FOR_WRITER: Final = 5.0
@@ -42,13 +45,20 @@ class People:
 
         Raises NamesUnreadable.
         """
+        return self._opened_row(key, decode_named)
+
+    def holder(self, card: str) -> Holder | None:
+        """Who holds a card that was seen here without being enrolled, where the cloud knows. Raises NamesUnreadable."""
+        return self._opened_row(card, decode_holder)
+
+    def _opened_row(self, key: str, decode: Callable[[bytes], T]) -> T | None:
         found = self._look(_ROW, key.encode())
         if found is None:
             return None
         value, scope = found
         try:
             context = row_context(Table.PEOPLE, scope.decode(), key.encode())
-            return decode_named(self._opener.open(value, context))
+            return decode(self._opener.open(value, context))
         except SealForeign as exc:
             raise NamesUnreadable(
                 _("they are sealed to another key than the one in {key}").format(key=self._key_path),

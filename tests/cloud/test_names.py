@@ -1,5 +1,6 @@
 """Names and numbers reach the terminals of the projects that know them: sealed, whole, and nobody else's."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from cloud.units.service import Placement, bind, keep_certificate
 from protocol.entries import Outcome, encode_payload
 from protocol.errors import SealForeign, TerminalId
 from protocol.sealing import key_id, open_sealed, row_context
-from protocol.tables import Named, Table, decode_named, encode_value, is_sealed_for
+from protocol.tables import Holder, Named, Table, decode_holder, decode_named, encode_value, is_sealed_for
 from tests.cloud.chains import Chain, tap
 from tests.cloud.site import STAFF, Site, make_card, make_site
 from tests.cloud.test_migrations import FILLED_AT_0001
@@ -54,11 +55,16 @@ class Keyed:
 
     def opened(self) -> dict[str, Named]:
         """Everybody it can name."""
+        return {key: decode_named(plain) for key, plain in self._plain() if ":" not in key}
+
+    def holders(self) -> dict[str, Holder]:
+        """Whose the cards are that were only seen."""
+        return {key: decode_holder(plain) for key, plain in self._plain() if ":" in key}
+
+    def _plain(self) -> Iterator[tuple[str, bytes]]:
         held = self.listening.tables["people"]
-        return {
-            key.decode(): decode_named(open_sealed(self.private, value, row_context(Table.PEOPLE, held.scope, key)))
-            for key, value in held.rows.items()
-        }
+        for key, value in held.rows.items():
+            yield key.decode(), open_sealed(self.private, value, row_context(Table.PEOPLE, held.scope, key))
 
 
 @dataclass
@@ -103,7 +109,8 @@ class Names:
         """The table as it lies here, in plain."""
         with self.database.reading() as session:
             found = select(TableRow.key, TableRow.value).filter_by(name="people", scope=self.site.project)
-            return {key.decode(): decode_named(value or b"") for key, value in session.execute(found)}
+            rows = {key.decode(): value or b"" for key, value in session.execute(found)}
+            return {key: decode_named(value) for key, value in rows.items() if ":" not in key}
 
 
 @pytest.fixture
@@ -305,7 +312,23 @@ def test_a_card_that_is_seen_tells_who_it_is(names: Names, clock: MovedClock) ->
     Ingest(names.database, clock).take([Batch.open(ONE, chain.packed(1, 3))])
     names.publish(one)
     assert one.opened() == {known.person_id: ANNA, known.company_id: EL}
+    assert one.holders() == {UID: Holder(known.person_id, known.company_id)}
     assert refused.person_id not in names.rows()
+
+
+def test_somebody_who_becomes_known_after_the_tap_is_told_of_too(names: Names, clock: MovedClock) -> None:
+    """The list of cards without a person is worked off; the gate's ledger has the tap already."""
+    one = names.show(names.keyed(ONE))
+    seen: dict[str, object] = {"project": names.site.project, "person": None, "company": None}
+    chain = Chain(ONE).add(encode_payload(tap(1, card=UID, **seen)))
+    Ingest(names.database, clock).take([Batch.open(ONE, chain.packed(1, 1))])
+    names.publish(one)
+    assert one.opened() == {}
+    with names.database.transaction() as session:
+        card = make_card(session, names.site, UID)
+    names.publish(one)
+    assert one.opened() == {card.person_id: ANNA, card.company_id: EL}
+    assert one.holders() == {UID: Holder(card.person_id, card.company_id)}
 
 
 def test_a_terminal_cannot_ask_for_anybody_elses_names(names: Names) -> None:

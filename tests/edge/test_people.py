@@ -23,7 +23,7 @@ from edge.tables.tables import Effect, Tables
 from protocol.decision import TableName
 from protocol.messages import TableVersion
 from protocol.sealing import Sealer, row_context
-from protocol.tables import Named, Row, Table, encode_value
+from protocol.tables import Holder, Named, Row, Table, encode_value
 from tests.support.changes import EPOCH, PROJECT, binding, binding_row, change, parts
 
 TERMINAL = "gate-1"
@@ -84,6 +84,17 @@ def test_names_open_beside_the_daemon_that_holds_them_sealed(
     married = Named("Åsa Lind", ASA.number)
     send(tables, (1, 2), sealed(key, {"p1": married}))
     assert (people.named("p1"), people.named("c1")) == (married, BYGG)
+
+
+def test_whose_a_card_is_that_was_only_seen_opens_too(
+    tables: Tables, key: EllipticCurvePrivateKey, key_path: Path
+) -> None:
+    card, sealer = "uid:04A1B2C3D4E5F6", Sealer(key.public_key())
+    value = sealer.seal(encode_value(Holder("p1", "c1")), row_context(Table.PEOPLE, PROJECT, card.encode()))
+    send(tables, (0, 1), [(card.encode(), value), *sealed(key, {"p1": ASA})])
+    people = People(tables.path, key_path)
+    assert people.holder(card) == Holder("p1", "c1")
+    assert people.holder("uid:04000000000000") is None
 
 
 def test_names_open_when_the_daemon_is_gone(tables: Tables, key: EllipticCurvePrivateKey, key_path: Path) -> None:

@@ -29,10 +29,12 @@ from protocol.messages import (
 from protocol.sealing import open_sealed, row_context, seal
 from protocol.signatures import LARGEST_ENVELOPE, Verifier
 from protocol.tables import (
+    Holder,
     Named,
     Table,
     decode_binding,
     decode_enrolment,
+    decode_holder,
     decode_named,
     decode_presence,
     encode_value,
@@ -47,10 +49,12 @@ from tests.protocol.examples import (
     BINDING,
     BINDING_ROWS,
     BLOCK_ROWS,
+    COMPANY,
     ENROLMENT,
     LEDGER,
     MESSAGES,
     PAYLOADS,
+    PERSON,
     PRESENCE,
     PRESENCE_ROWS,
     ROSTER_ROWS,
@@ -144,6 +148,7 @@ TARGETS: Final[Mapping[str, Target]] = {
     "rows-presence": _rows(Table.PRESENCE, PRESENCE_ROWS),
     "rows-people": _rows(Table.PEOPLE, pack_rows(Table.PEOPLE, [(b"person", SEALED)])),
     "named": Target(decode_named, REFUSED, (NAME, b"\x92" + DEEP)),
+    "holder": Target(decode_holder, REFUSED, (encode_value(Holder(PERSON, COMPANY)), b"\x92" + DEEP)),
     "sealed": Target(lambda given: open_sealed(KEY, given, PLACE), REFUSED, (SEALED, SEALED[:46]), share=4),
     "rows-blocklist": _rows(Table.BLOCKLIST, BLOCK_ROWS),
     "keys": Target(

@@ -21,9 +21,11 @@ from protocol.sealing import Opener, Sealer, key_id, open_sealed, row_context, s
 from protocol.tables import (
     LARGEST_SEALED,
     SEALED_ADDS,
+    Holder,
     Named,
     Table,
     check_sealed,
+    decode_holder,
     decode_named,
     encode_value,
     pack_rows,
@@ -140,6 +142,13 @@ def test_names_survive_and_those_that_would_disturb_a_screen_are_refused(name: s
 def test_what_is_no_name_is_refused(raw: bytes) -> None:
     with pytest.raises(MessageMalformed):
         decode_named(raw)
+
+
+def test_a_holder_is_two_ids_and_nothing_else() -> None:
+    assert decode_holder(encode_value(Holder("p1", "c1"))) == Holder("p1", "c1")
+    for wrong in (b"", b"\x91\xa1p", encode_value(Holder("p" * 121, "c")), encode_value(ASA)[:-1]):
+        with pytest.raises(MessageMalformed):
+            decode_holder(wrong)
 
 
 def test_rows_of_people_are_taken_sealed_only() -> None:
