@@ -56,6 +56,16 @@ def open_file(
     return connection
 
 
+def to_look_at(path: Path) -> str:
+    """The URI by which a file is opened for looking only: as it lies where nothing can be written beside it.
+
+    On a disk that is read-only now, SQLite could not make what it needs to share a file with a writer.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    is_fixed = not os.access(path.parent, os.W_OK) and not (log.exists() and log.stat().st_size)
+    return f"{path.absolute().as_uri()}?{'immutable=1' if is_fixed else 'mode=ro'}"
+
+
 def _make(path: Path, migrations: Sequence[Migration], page_size: int) -> None:
     """Make a new file under another name first: after a power cut it is there whole, or not at all."""
     new = path.with_name(f"{path.name}.new")

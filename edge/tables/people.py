@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from edge.errors import NamesUnreadable
+from edge.storage import to_look_at
 from edge.words import _
 from protocol.errors import MessageFromFuture, ProtocolError, SealForeign
 from protocol.sealing import Opener, row_context
@@ -87,7 +88,7 @@ class People:
 
     def _opened(self) -> sqlite3.Connection:
         """A connection that changes nothing."""
-        return sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True, timeout=WAIT_FOR_WRITER)
+        return sqlite3.connect(to_look_at(self._path), uri=True, timeout=WAIT_FOR_WRITER)
 
 
 def _key_in(path: Path) -> "EllipticCurvePrivateKey":

@@ -6,7 +6,7 @@ from typing import Final
 
 from edge.errors import NamesUnreadable
 from edge.tables.people import People
-from protocol.tables import Named
+from protocol.tables import Holder, Named
 
 MOST_REMEMBERED: Final = 20_000
 
@@ -37,6 +37,20 @@ class Names:
                 self._known.clear()
             self._known[key] = self._asked(key)
         return self._known[key]
+
+    def holder(self, cards: tuple[str, ...]) -> Holder | None:
+        """Who holds a card that was seen here without being enrolled, by any of its identities."""
+        if self.people is None:
+            return None
+        for card in cards:
+            try:
+                found = self.people.holder(card)
+            except NamesUnreadable as fault:
+                self.trouble = fault.reason
+                return None
+            if found is not None:
+                return found
+        return None
 
     def _asked(self, key: str) -> Named | None:
         if self.people is None:

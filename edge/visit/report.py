@@ -121,7 +121,7 @@ class Report:
     def _sections(self, progress: Progress) -> Iterator[tuple[str, Iterable[Row]]]:
         wording = Wording(self.zone, self.shown.now, self.names, self.told, self.sources)
         narrowing = Narrowing(self.asked, wording)
-        taps = Taps(self.sources, Boots(self.sources), self.told)
+        taps = Taps(self.sources, Boots(self.sources), self.told, self.names)
         if self.asked.view is View.PRESENT:
             yield HERE, present(taps, narrowing, self.floor, progress)
             return

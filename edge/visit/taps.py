@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from edge.visit.names import Names
 from edge.visit.sources import MARGIN, Found, Source, Sources
 from edge.visit.times import Boots, Times
 from edge.visit.told import Told
@@ -53,6 +54,7 @@ class Taps:
     sources: Sources
     boots: Boots
     told: Told
+    names: Names
 
     def between(self, begins: int | None, ends: int | None, progress: Progress) -> Iterator[Tapped]:
         """Those that belong to a time, in the order of recording, and as many around it as passes may reach over it.
@@ -85,8 +87,10 @@ class Taps:
         times = self.boots.times_of(found)
         if tap.person is not None:
             return Tapped(found, tap, times, tap.person, tap.company, False, is_within)
-        here = self.told.binding
-        holder = self.told.holder((tap.card, *tap.also)) if here is not None and here.project == tap.project else None
+        here, cards = self.told.binding, (tap.card, *tap.also)
+        holder = None
+        if here is not None and here.project == tap.project:
+            holder = self.told.holder(cards) or self.names.holder(cards)
         if holder is None:
             return Tapped(found, tap, times, None, None, False, is_within)
         return Tapped(found, tap, times, holder.person, holder.company, True, is_within)

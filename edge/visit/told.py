@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from edge.storage import READING_FAILED
+from edge.storage import READING_FAILED, to_look_at
 from edge.tables.silence import Silence
 from protocol.decision import Binding, Enrolment
 from protocol.errors import ProtocolError
@@ -34,8 +34,7 @@ class Told:
         if not path.is_file():
             return
         try:
-            uri = f"{path.absolute().as_uri()}?mode=ro"
-            self._connection = sqlite3.connect(uri, uri=True, timeout=WAIT_FOR_WRITER)
+            self._connection = sqlite3.connect(to_look_at(path), uri=True, timeout=WAIT_FOR_WRITER)
         except sqlite3.Error as exc:
             self.trouble = str(exc)
         row = self._one(_BINDING)
