@@ -50,7 +50,7 @@ def test_pages_stand_in_nobodys_way(portal: PortalServer, window: Open, look: Lo
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=str)
-def test_pages_that_say_no_stand_in_nobodys_way_either(window: Open, look: Look) -> None:
+def test_pages_that_say_no_stand_in_nobodys_way_either(portal: PortalServer, window: Open, look: Look) -> None:
     visitor = window(look)
     page = visitor.page
     page.goto("/login")
@@ -68,6 +68,16 @@ def test_pages_that_say_no_stand_in_nobodys_way_either(window: Open, look: Look)
     expect(page.locator(".gv-wrong")).to_have_count(2)
     check(page, look)
     visitor.picture("terminal-mistakes")
+    page.goto(f"/cards/{LOOSE}")
+    page.locator("form .btn-primary").click()
+    expect(page.locator(".gv-wrong")).to_have_count(2)
+    check(page, look)
+    visitor.picture("card-mistakes")
+    portal.site.confuse(START)
+    page.goto("/cards")
+    expect(page.locator("#conflicts")).to_be_visible()
+    check(page, look)
+    visitor.picture("cards-confused")
     page.goto("/nowhere")
     check(page, look)
     visitor.picture("nowhere")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cloud.accounts import service as accounts
@@ -13,7 +14,7 @@ from cloud.clock import microseconds
 from cloud.customers import service as customers
 from cloud.database import Database
 from cloud.people import service as people
-from cloud.people.models import UnknownCard, UnknownIdentity
+from cloud.people.models import CardConflict, CardIdentity, UnknownCard, UnknownIdentity
 from cloud.people.service import Identity
 from cloud.projects import service as projects
 from cloud.projects.service import ProjectDraft
@@ -125,6 +126,15 @@ class Site:
         with self.database.transaction() as rows:
             rows.merge(UnitStatus(**(_status(terminal, now) | told)))
             announce(rows, Topic.UNITS)
+
+    def confuse(self, now: datetime) -> None:
+        """Let a number of one of our cards have been read together with another of them."""
+        with self.database.transaction() as rows:
+            names = [self.holders[name].card for name in ("Anna Lindqvist", "Amir Rezai")]
+            held = select(CardIdentity.identity, CardIdentity.card_id).where(CardIdentity.identity.in_(names))
+            cards = {identity: card for identity, card in rows.execute(held)}  # noqa: C416 - rows are no pairs
+            key = {"card_id": cards[names[0]], "identity": names[1], "other_card_id": cards[names[1]]}
+            rows.add(CardConflict(**key, customer_id=self.customer, seen_at=now))
 
 
 def furnish(database: Database, now: datetime) -> Site:
