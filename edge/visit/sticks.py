@@ -93,8 +93,10 @@ def mounted(stick: Stick) -> Iterator[Path]:
         return
     if os.geteuid() != 0:
         raise StickFault(f"{stick.name} är inte monterat, och bara root får montera", "kör kommandot med sudo")
-    place = Path(tempfile.mkdtemp(prefix="grindvakt-usb-"))  # 0700: names and numbers of people go there
+    hidden = Path(tempfile.mkdtemp(prefix="grindvakt-usb-"))  # 0700: what is mounted has a mode of its own
+    place = hidden / "stick"
     try:
+        place.mkdir()
         _mount(stick, place)
         try:
             yield place
@@ -105,6 +107,7 @@ def mounted(stick: Stick) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             place.rmdir()
+            hidden.rmdir()
 
 
 def _mount(stick: Stick, place: Path) -> None:
