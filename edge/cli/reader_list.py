@@ -23,10 +23,12 @@ class _Listed:
 
 
 def reader_list(settings: Settings, *, as_json: bool) -> int:
-    """Say how each reader is, and what could be added. Raises SocketForbidden, RequestRefused."""
+    """Say how each reader is, and what could be added. Raises DaemonUnreachable if one hangs, SocketForbidden."""
     try:
         states = ask(settings.terminal.runtime_dir / FILE_NAME, AskStatus())["readers"]
-    except DaemonUnreachable:
+    except DaemonUnreachable as fault:
+        if fault.hangs:
+            raise
         states = None
     listed = [_Listed(each, None if states is None else states.get(each.name)) for each in settings.readers]
     plugged = plugged_beside(settings.readers)

@@ -37,7 +37,7 @@ Sightings = Iterator[list[Told]]
 
 
 def reader_watch(settings: Settings, seconds: float | None, *, as_json: bool) -> int:
-    """Show sightings for so many seconds, or until Ctrl-C. Raises SocketForbidden, RequestRefused."""
+    """Show sightings for so many seconds, or until Ctrl-C. Raises DaemonUnreachable if one hangs, SocketForbidden."""
     say: Callable[[str], None] = (lambda _words: None) if as_json else partial(print, flush=True)
     with ExitStack() as stack:
         source, earlier = _source(settings, say, stack)

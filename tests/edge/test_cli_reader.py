@@ -248,6 +248,7 @@ def test_a_daemon_that_hangs_is_not_passed_by(
         deaf.bind(str(site.terminal.socket))
         deaf.listen()
         assert main(["reader", "watch", "--config", site.config]) == 69
+        assert main(["reader", "list", "--config", site.config]) == 69
     site.terminal.socket.unlink()
     assert "does not answer" in capsys.readouterr().err
 
