@@ -87,9 +87,10 @@ def judge_port(port: Port, daemon: int | None) -> Trouble | None:
             found,
             _("`usermod -aG dialout {account}`, then restart the daemon").format(account=port.account),
         )
-    others = [f"{name} ({pid})" for pid, name in port.holders if pid != daemon]
-    if others:
-        found = _("{path} is in use by {names}").format(path=port.path, names=", ".join(others))
+    holders = dict(port.holders)
+    if holders and daemon not in holders:
+        names = ", ".join(f"{name} ({pid})" for pid, name in holders.items())
+        found = _("{path} is in use by {names}").format(path=port.path, names=names)
         return Verdict.BAD, found, _("stop that program; ModemManager and a login console take ports unasked")
     if port.is_console:
         found = _("{path} is the kernel's console").format(path=port.path)

@@ -19,9 +19,12 @@ import pytest
 
 from edge.cli.doctor import summary, word
 from edge.doctor import Finding, Verdict, bad, doubtful, good, unknown
+from edge.readers.osdp_keys import Keys, ReaderKeys
+from edge.readers.osdp_simulator import OsdpSimulator, SimulatedOsdpReader
 from tests.support.certificates import CertificateAuthority
 from tests.support.gate import ANNA
 from tests.support.mosquitto import Mosquitto
+from tests.support.osdp_gate import BAUD, IN, KEYS
 from tests.support.terminal_process import SETTINGS, TerminalProcess
 from tests.support.waiting import until
 
@@ -126,6 +129,30 @@ def test_settings_that_are_wrong_are_all_named_and_the_board_is_looked_at_all_th
     assert "- signals.kind is missing" in parts["configuration"]["found"]
     assert "- door 1.pin = 99 does not fit" in parts["configuration"]["found"]
     assert {"configuration", "disk", "power", "temperature"} == parts.keys()
+
+
+def test_osdp_readers_with_a_key_without_one_and_without_power_are_told_apart(tmp_path: Path) -> None:
+    bus = tmp_path / "bus"
+    readers = "".join(
+        f'[[reader]]\nname = "{name}"\nkind = "osdp"\ndevice = "{bus}"\nbaud = {BAUD}\naddress = {address}\n'
+        for name, address in (("in", 0), ("out", 5), ("dark", 9))
+    )
+    simulator = OsdpSimulator(bus, [SimulatedOsdpReader(0, KEYS[IN]), SimulatedOsdpReader(5)])
+    with TerminalProcess(tmp_path, SETTINGS + readers) as terminal:
+        terminal.bind()
+        ReaderKeys(terminal.state, {}).put("in", Keys(KEYS[IN]))
+        simulator.start()
+        try:
+            terminal.start()
+            until(lambda: terminal.status()["readers"]["in"]["there"], 30, "the reader with a key")
+            until(lambda: "key" in (terminal.status()["readers"]["out"]["why"] or ""), 30, "the reader without one")
+            parts = found(terminal, 1)
+        finally:
+            simulator.stop()
+    assert parts["reader in"]["found"] == f"there, by {bus}, over Secure Channel"
+    assert parts["reader out"]["found"] == "lost: it answers and has no key of ours yet"
+    assert parts["reader out"]["advice"] == "run `grindvakt reader provision out`"
+    assert parts["reader dark"]["verdict"] == "bad"
 
 
 AS_NOBODY: Final = """
