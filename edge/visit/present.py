@@ -9,6 +9,7 @@ from edge.visit.rows import Row
 from edge.visit.taps import Progress, Tapped, Taps
 from edge.visit.wording import HERE, Wording
 from protocol.passes import LONGEST_PASS, Direction, Movement, Pass, Step, is_recent, longest_age, newer
+from protocol.tables import Presence, presence_key
 
 LOOKED_BACK: Final = 2 * LONGEST_PASS  # for movements that may still count; a clock may have been set since
 
@@ -36,7 +37,9 @@ def _of_own(steps: Iterable[Step[Tapped]], narrowing: Narrowing) -> Iterator[Row
     """Whose newest movement is an IN here, or told of another gate since."""
     wording = narrowing.wording
     for step in steps:
-        told = wording.told.presence(step.entry.key) if wording.told.binding is not None else None
+        told = _told_of(step.entry, wording)
+        if told is not None and told.at == step.movement.at:
+            told = None  # it tells of this very tap
         elsewhere = None if told is None else Movement(told.direction, told.at)
         last = newer(step.movement, elsewhere, wording.now)
         if not _is_in(last, wording) or not narrowing.means(step.entry):
@@ -47,15 +50,37 @@ def _of_own(steps: Iterable[Step[Tapped]], narrowing: Narrowing) -> Iterator[Row
             yield wording.of_presence(step.entry.key, told)
 
 
+def _told_of(tapped: Tapped, wording: Wording) -> Presence | None:
+    """What the cloud told of whoever tapped; of somebody who was not known then it tells by the card."""
+    if wording.told.binding is None:
+        return None
+    cards = (tapped.tap.card, *tapped.tap.also) if tapped.is_completed else ()
+    keys = (tapped.key, *(presence_key(card, None, None) for card in cards))
+    found = [told for key in keys if (told := wording.told.presence(key)) is not None]
+    return max(found, key=lambda told: told.at, default=None)
+
+
 def _of_others(seen_here: set[bytes], narrowing: Narrowing) -> Iterator[Row]:
     """Who came in at another gate and was not seen here lately."""
     wording = narrowing.wording
     if wording.told.binding is None:
         return
-    for key, presence in wording.told.came_in():
+    newest: dict[bytes, Presence] = {}
+    for told_by, presence in wording.told.came_in():  # the earliest first
+        newest[_holders_key(told_by, wording)] = presence
+    for key, presence in newest.items():
         movement = Movement(presence.direction, presence.at)
         if key not in seen_here and _is_in(movement, wording) and _is_meant(key, narrowing):
             yield wording.of_presence(key, presence)
+
+
+def _holders_key(key: bytes, wording: Wording) -> bytes:
+    """The key of presence of whoever holds a card by now; that of a person, and of an unknown card, stays."""
+    text = key.decode(errors="replace")
+    if "\0" in text or ":" not in text:
+        return key
+    holder = wording.told.holder((text,)) or wording.names.holder((text,))
+    return key if holder is None else presence_key(text, holder.person, holder.company)
 
 
 def _is_meant(key: bytes, narrowing: Narrowing) -> bool:

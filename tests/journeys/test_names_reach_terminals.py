@@ -1,5 +1,6 @@
 """Who is enrolled in the cloud has a name at the gate, for a control visit, and for nobody on the way there."""
 
+import json
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.support.waiting import until
 
 ZACK: Final = Named("Zacharias Hemligberg", "19811218-9876")
 MARRIED: Final = Named("Zacharias Tystnadskog", "19811228-9874")
+ADA: Final = Named("Ada Grindvall", "19900101-9802")
 SECRETS: Final = ("Hemligberg", "19811218-9876", "Tystnadskog", "19811228-9874")
 
 
@@ -116,3 +118,36 @@ def test_a_renewed_key_opens_the_names_a_moment_after_it_connects(site: Site) ->
         people(gate).named(person)
     gate.start()
     until(calls([gate], person, ZACK), 20, "the name, for the new key")
+
+
+def test_a_control_visit_sees_names_and_numbers_without_network(site: Site) -> None:
+    """Of who is enrolled, and of who came in by a card that the customer alone knows."""
+    gate = site.terminal("gate-2")
+    person = site.cloud.enrol(card(700_005), ZACK.name, number=ZACK.number)
+    until(calls([gate], person, ZACK), 5, "the name")
+    gate.tap(card(700_005))
+    known = site.cloud.take_in(card(700_006), MARRIED.name, MARRIED.number)
+    elsewhere = site.cloud.take_in(card(700_007), ADA.name, ADA.number)
+    gate.tap(card(700_006))
+    site.terminal("gate-1").tap(card(700_007))
+    until(calls([gate], known, MARRIED), 10, "whoever was seen has a name")
+    until(calls([gate], elsewhere, ADA), 10, "whoever was seen at the other gate has one")
+    site.wait_until_sent()
+    site.broker.stop()
+    shown = gate.command("inspect", "--json")
+    site.broker.start()
+    assert shown.returncode == 0, shown.stderr
+    told = json.loads(shown.stdout)
+    heading = dict(told["heading"])
+    assert (heading["Identifikationsnummer"], heading["Byggherre"]) == (
+        "B1EX4MP3L2026",
+        f"{BUILDER.name} {BUILDER.number}",
+    )
+    here = {row["card"]: row for row in told["sections"][0]["rows"]}
+    for number, who in ((700_005, ZACK), (700_006, MARRIED)):
+        row = here.pop(str(card(number)))
+        assert row["person"] == {"name": who.name, "number": who.number}
+        assert row["company"] == {"name": BUILDER.name, "number": BUILDER.number}
+    others = [row["person"]["name"] for row in here.values() if row["source"] == "annan grind"]
+    assert others.count(ADA.name) == 1
+    assert not {"okänd person", ZACK.name, MARRIED.name} & set(others)

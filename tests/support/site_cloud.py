@@ -172,6 +172,13 @@ class SiteCloud:
         with self.database.transaction() as rows:
             return self._take_in(rows, Identity(name, number), card, *also)
 
+    def take_in(self, card: CardId, name: str, number: str) -> str:
+        """Take in somebody with this card, and let them into no project. Gives their id."""
+        with self.database.transaction() as rows:
+            person = add_person(rows, STAFF, _now(), self.customer, Identity(name, number))
+            add_card(rows, STAFF, _now(), person, self._company, (card,))
+            return person.id
+
     def rename(self, person: str, name: str, number: str) -> None:
         """Give somebody another name and number."""
         with self.database.transaction() as rows:
