@@ -95,7 +95,7 @@ def _names(settings: Settings) -> Iterator[str]:
             )
             yield words.format(name=reader.name, path=reader.device)
     if settings.link.port == PLAIN_MQTT:
-        yield _("link.port = 1883 is usually the port without TLS: is it not 8883?")
+        yield _("link.port = 1883 is usually the port without TLS: write the one for certificates, mostly 8883")
     named = {door for reader in settings.readers for door in reader.doors or ()}
     if settings.readers and all(reader.doors is not None for reader in settings.readers):
         for door in settings.doors:

@@ -16,7 +16,7 @@ from edge.doctor.clock import clock_of, judge_clock, look_at_clock
 from edge.doctor.cloud import BINDING, CLOUD, TABLES, judge_binding, judge_cloud, judge_proof, judge_tables
 from edge.doctor.daemon import Daemon, judge_daemon, look_at_daemon
 from edge.doctor.disk import judge_disk, look_at_disk
-from edge.doctor.doors import judge_doors, judge_signals
+from edge.doctor.doors import judge_doors, judge_signals, look_at_doors
 from edge.doctor.examination import Broken, Late, Look, Progress, examine
 from edge.doctor.known import read_known
 from edge.doctor.ledger import judge_ledger, look_at_ledger
@@ -105,7 +105,7 @@ def _parts(patient: Patient) -> dict[str, tuple[float, Part]]:
         "readers": (USUAL, lambda: _readers(patient)),
         "gpio": (SHORT, lambda: judge_board(_board(patient))),
         "signals": (SHORT, lambda: [judge_signals(settings.signals, told)]),
-        "doors": (SHORT, lambda: judge_doors(settings.doors, None if told is None else told["doors"])),
+        "doors": (ANSWER, lambda: _doors(patient)),
         "clock": (USUAL, lambda: [judge_clock(look_at_clock(settings, None if told is None else told["clock"]))]),
         "disk": (USUAL, lambda: [judge_disk(look_at_disk(settings.terminal.state_dir))]),
         "ledger": (USUAL, lambda: _ledger(patient)),
@@ -158,6 +158,12 @@ def _readers(patient: Patient) -> Iterator[Finding]:
     account = account_of_daemon(settings.terminal.state_dir, pid)
     told = None if patient.told is None else patient.told["readers"]
     return judge_readers(look_at_readers(settings.readers, told, account, pid))
+
+
+def _doors(patient: Patient) -> Iterator[Finding]:
+    settings = patient.settings
+    told = {} if patient.told is None else look_at_doors(settings.doors, settings.terminal.runtime_dir)
+    return judge_doors(settings.doors, told)
 
 
 def _board(patient: Patient) -> Board:

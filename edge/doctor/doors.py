@@ -1,10 +1,14 @@
 """Judges doors and lights by what the daemon says of them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 from edge.doctor import Finding, bad, doubtful, good, unknown
 from edge.doors.door import DoorState
+from edge.errors import DaemonUnreachable, RequestRefused, SocketForbidden
+from edge.local import FILE_NAME, Answer, AskDoor, ask
 from edge.settings import DoorSettings, SignalSettings
 from edge.words import _
 
@@ -25,17 +29,45 @@ _JUDGED: Final[dict[DoorState, Callable[[str], Finding]]] = {
 }
 
 
-def judge_doors(doors: Sequence[DoorSettings], told: dict[str, str] | None) -> Iterator[Finding]:
-    """Each door by its name; `told` is what the daemon says of them, None where it does not run."""
+def look_at_doors(doors: Sequence[DoorSettings], runtime: Path) -> dict[str, Answer]:
+    """What the running daemon says of each: its state, whether its lock is faulty, and what each switch sees."""
+    told = {}
+    for door in doors:
+        with suppress(DaemonUnreachable, RequestRefused, SocketForbidden):
+            told[door.name] = ask(runtime / FILE_NAME, AskDoor(door.name))
+    return told
+
+
+def judge_doors(doors: Sequence[DoorSettings], told: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
+    """Each door by its name; of one that is not in `told` nobody knows anything."""
     if not doors:
         yield good("doors", _("none is configured: taps are recorded, and nothing is opened"))
     for door in doors:
-        part = f"door {door.name}"
-        if told is None or door.name not in told:
-            yield unknown(part, _("only the daemon knows, and it gave no answer"))
-            continue
-        judged = _JUDGED.get(DoorState(told[door.name]))
-        yield judged(part) if judged is not None else good(part, _state(door, told[door.name]))
+        yield _judge(f"door {door.name}", door, told.get(door.name))
+
+
+def _judge(part: str, door: DoorSettings, told: Mapping[str, Any] | None) -> Finding:
+    if told is None:
+        return unknown(part, _("only the daemon knows, and it gave no answer"))
+    state, seen = DoorState(told["state"]), told["seen"]
+    if (judged := _JUDGED.get(state)) is not None:
+        return judged(part)
+    if told["faulty"]:
+        found = _("{state}, and its lock did not obey").format(state=state)
+        return bad(
+            part, found, _("see whether relay or drive is powered: `grindvakt door test {name}`").format(name=door.name)
+        )
+    if seen.get("tamper"):
+        return bad(
+            part, _("its tamper switch says that the box is open"), _("close the box, or see tamper_active_high")
+        )
+    if seen.get("thrown") and seen.get("withdrawn"):
+        found = _("both switches of the bolt say yes")
+        return bad(part, found, _("one is wired or set wrong: see bolt_active_high and withdrawn_active_high"))
+    if seen.get("exit"):
+        found = _("{state}; its exit button is pressed").format(state=state)
+        return doubtful(part, found, _("if nobody presses it: it sticks, or see its wires and exit_active_high"))
+    return good(part, _state(door, state))
 
 
 def _state(door: DoorSettings, state: str) -> str:

@@ -131,6 +131,21 @@ def test_settings_that_are_wrong_are_all_named_and_the_board_is_looked_at_all_th
     assert {"configuration", "disk", "power", "temperature"} == parts.keys()
 
 
+def test_a_door_whose_box_is_opened_and_then_forced_is_told(tmp_path: Path) -> None:
+    settings = SETTINGS.replace("pin = 5", "pin = 23\ncontact_pin = 24\ntamper_pin = 16")
+    with TerminalProcess(tmp_path, settings) as terminal:
+        terminal.bind()
+        terminal.start()
+        door = found(terminal, 1)["door gate"]
+        assert (door["verdict"], door["found"]) == ("good", "locked")
+        assert terminal.command("door", "act", "gate", "tamper").returncode == 0
+        door = found(terminal, 1)["door gate"]
+        assert (door["verdict"], door["found"]) == ("bad", "its tamper switch says that the box is open")
+        assert terminal.command("door", "act", "gate", "force").returncode == 0
+        until(lambda: terminal.status()["doors"]["gate"] == "forced", what="the door is forced")
+        assert found(terminal, 1)["door gate"]["found"] == "opened while it was locked"
+
+
 def test_osdp_readers_with_a_key_without_one_and_without_power_are_told_apart(tmp_path: Path) -> None:
     bus = tmp_path / "bus"
     readers = "".join(

@@ -206,24 +206,35 @@ def test_what_the_kernel_says_of_chips_and_lines_is_read() -> None:
     assert user_in(LINE.pack(b"GPIO17", b"", 17, 0, 4)) is None
 
 
+def door(state: str = "locked", *, faulty: bool = False, **seen: bool) -> dict[str, Any]:
+    """What the daemon says of a door."""
+    return {"state": state, "faulty": faulty, "seen": seen}
+
+
 @pytest.mark.parametrize(
-    ("state", "verdict", "words"),
+    ("told", "verdict", "words"),
     [
-        (DoorState.LOCKED, GOOD, "locked; without a contact"),
-        (DoorState.JAMMED, BAD, "`grindvakt door test gate`"),
-        (DoorState.FORCED, BAD, "see who is inside"),
-        (DoorState.HELD_OPEN, BAD, "stands open for too long"),
+        (door(), GOOD, "locked; without a contact"),
+        (door("jammed"), BAD, "`grindvakt door test gate`"),
+        (door("forced"), BAD, "see who is inside"),
+        (door("held_open"), BAD, "stands open for too long"),
+        (door(faulty=True), BAD, "locked, and its lock did not obey → see whether relay or drive is powered"),
+        (door(tamper=True), BAD, "the box is open → close the box, or see tamper_active_high"),
+        (door(thrown=True, withdrawn=True), BAD, "both switches of the bolt say yes"),
+        (door(thrown=True, withdrawn=False), GOOD, "locked"),
+        (door(exit=True), DOUBTFUL, "its exit button is pressed → if nobody presses it"),
         (None, UNKNOWN, "only the daemon knows"),
     ],
+    ids=lambda value: str(value)[:60],
 )
-def test_door(state: DoorState | None, verdict: Verdict, words: str) -> None:
-    (finding,) = judge_doors([DoorSettings(name="gate", pin=23)], None if state is None else {"gate": state})
+def test_door(told: dict[str, Any] | None, verdict: Verdict, words: str) -> None:
+    (finding,) = judge_doors([DoorSettings(name="gate", pin=23)], {} if told is None else {"gate": told})
     says(finding, verdict, words)
 
 
 def test_every_state_of_a_door_is_judged() -> None:
-    door = DoorSettings(name="gate", pin=23, contact_pin=24)
-    found = {state: next(judge_doors([door], {"gate": state})).verdict for state in DoorState}
+    fitted = DoorSettings(name="gate", pin=23, contact_pin=24)
+    found = {state: next(judge_doors([fitted], {"gate": door(state)})).verdict for state in DoorState}
     assert {state for state, verdict in found.items() if verdict is BAD} == {
         DoorState.JAMMED,
         DoorState.FORCED,
