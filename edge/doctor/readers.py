@@ -14,6 +14,8 @@ from edge.settings import ReaderSettings
 from edge.words import _
 
 PART: Final = "readers"
+DENIED: Final = "Access denied"
+"""What pcsc-lite calls SCARD_W_SECURITY_VIOLATION (its error.c): polkit lets root in, and the daemon not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ def _judge(reader: ReaderSettings, seen: Readers) -> Finding:
     if trouble is not None and trouble[0] is Verdict.BAD:
         return bad(part, _("lost: {why}").format(why=trouble[1]), trouble[2])
     advice = _("look at plug, cable and supply; it is tried again each second by itself")
+    if reader.kind == "pcsc" and DENIED in why:
+        advice = _("pcscd lets the daemon not in: put systemd/50-grindvakt.rules into /etc/polkit-1/rules.d")
     if reader.kind == "osdp" and ": " in why:  # what such a reader says of itself ends in what to do
         why, _colon, advice = why.partition(": ")
     return bad(part, _("lost: {why}").format(why=why), advice)

@@ -172,6 +172,18 @@ def test_a_port_that_speaks_no_tls_points_at_the_port(site: Site) -> None:
 
 
 @pytest.mark.feature("F20")
+def test_a_port_that_takes_connections_and_says_nothing_is_given_up(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.doctor.broker.PATIENCE", 0.2)
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        verdict, words = judged(site.link(server.getsockname()[1]))
+    assert verdict is Verdict.BAD
+    assert "no TLS with 127.0.0.1:" in words
+    assert "timed out" in words
+
+
+@pytest.mark.feature("F20")
 def test_without_papers_nothing_is_tried(site: Site) -> None:
     link = site.link(1)
     link.key.unlink()

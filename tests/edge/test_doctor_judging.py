@@ -20,11 +20,12 @@ from edge.doctor.ledger import Book, judge_ledger
 from edge.doctor.overlays import taken_pins
 from edge.doctor.pins import Board, judge_board
 from edge.doctor.ports import Port, consoles, judge_port
+from edge.doctor.readers import Readers, judge_readers
 from edge.doctor.smartcards import Smartcards, judge_smartcards, judge_wanted
 from edge.doctor.unit import Unit, unit_in
 from edge.doors.door import DoorState
 from edge.readers.pcscd import Pcscd
-from edge.settings import CardSettings, DoorSettings, SignalSettings, TerminalSettings
+from edge.settings import CardSettings, DoorSettings, ReaderSettings, SignalSettings, TerminalSettings
 from protocol.clock import MICROSECONDS, ClockQuality, ClockReading
 from protocol.errors import TerminalId
 
@@ -145,6 +146,24 @@ def test_a_smart_card_reader_that_is_there_is_no_trouble() -> None:
     assert judge_smartcards(seen) is None
     assert judge_wanted(seen, "ACS") is None
     assert judge_wanted(seen, "") is None
+
+
+@pytest.mark.parametrize(
+    ("why", "words"),
+    [
+        ("Access denied.", "lost: Access denied. → pcscd lets the daemon not in: put systemd/50-grindvakt.rules"),
+        ("it was unplugged", "lost: it was unplugged → look at plug, cable and supply"),
+        (None, "lost: it does not answer"),
+    ],
+)
+def test_a_reader_that_we_reach_and_the_daemon_does_not_is_judged_by_what_the_daemon_says(
+    why: str | None, words: str
+) -> None:
+    settings = ReaderSettings(name="in", kind="pcsc")
+    state = {"there": False, "kind": "pcsc", "why": why, "lost_at": None, "tampered": False}
+    seen = Readers((settings,), {"in": state}, smartcards=Smartcards(Pcscd(("ACS ACR1252 00 00",)), True))
+    (finding,) = judge_readers(seen)
+    says(finding, BAD, words)
 
 
 USED: Final = {17: "signals.red", 23: "door gate pin"}
