@@ -40,7 +40,7 @@ def inspect(settings: Settings, asked: argparse.Namespace, environment: MutableM
     """Show what was asked for; 1 where something was wrong with it, such as a ledger that is damaged."""
     environment["LANGUAGE"] = "sv"  # text in the ledger is Swedish (SKVFS 2015:6, 4 §), and what is wrong with it too
     folder = settings.terminal.state_dir
-    if folder.exists() and not os.access(folder, os.R_OK | os.X_OK):
+    if folder.exists() and not (os.access(folder, os.R_OK | os.X_OK) and _may_read(folder / NAME)):
         raise StateUnusable(folder, "du får inte läsa den; kör kommandot med sudo")
     wanted = _wanted(asked)
     on = "pdf" if asked.pdf else "screen" if asked.usb is None else "usb"
@@ -68,9 +68,14 @@ def inspect(settings: Settings, asked: argparse.Namespace, environment: MutableM
         return EXIT_FAULTS if report.faults else 0
 
 
+def _may_read(ledger: Path) -> bool:
+    return not ledger.exists() or os.access(ledger, os.R_OK)
+
+
 def _wanted(asked: argparse.Namespace) -> Asked:
+    of_a_time = asked.first or asked.last or asked.denied or asked.by == By.RECORDING
     return Asked(
-        View(asked.view),
+        View(asked.view or (View.HISTORY if of_a_time else View.PRESENT)),
         Period(asked.first, asked.last),
         By(asked.by),
         asked.company.strip(),

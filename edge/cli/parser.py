@@ -73,9 +73,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _inspect_options(inspect: argparse.ArgumentParser) -> None:
-    inspect.add_argument(
-        "view", nargs="?", choices=("present", "history"), default="present", help=_("who is here (default), or was")
-    )
+    inspect.add_argument("view", nargs="?", choices=("present", "history"), help=_("who is here (default), or was"))
     inspect.add_argument("--from", dest="first", type=_day, metavar=_("DATE"), help=_("the first day of a history"))
     inspect.add_argument("--to", dest="last", type=_day, metavar=_("DATE"), help=_("its last day; default: no end"))
     by = _("days of work (default), or of recording")

@@ -76,10 +76,13 @@ class Asked:
 
 
 def is_meant(wanted: str, key: str | None, named: Named | None, *others: str) -> bool:
-    """Whether a person or company is the one asked for: by a part of its name, number or id, or of a card."""
-    if not wanted:
+    """Whether a person or company is the one asked for, by a part of its name or number.
+
+    One without a name is found by a part of its id, or of its card (`others`): ids of the rest have digits by chance.
+    """
+    if not wanted or wanted == key:
         return True
-    words = [key or "", *others] if named is None else [key or "", named.name, *others]
+    words = [key or "", *others] if named is None else [named.name]
     if any(_plain(wanted) in _plain(word) for word in words):
         return True
     digits = _digits(wanted)

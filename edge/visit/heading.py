@@ -127,7 +127,9 @@ def _ledgers(sources: Sources) -> list[tuple[str, str]]:
     for source in sources.all:
         name = "Liggare" if not source.label else source.name.capitalize()
         lines.append((name, f"{source.ledger.id.hex() or 'utan namn'}, {source.last_seq} poster"))
-        lines.append(("Kedja", checked(source).words))
+        chain = checked(source)
+        source.broken = chain.words if chain.broken is not None else ""
+        lines.append(("Kedja", chain.words))
     return lines or [("Liggare", "här finns ingen liggare än")]
 
 

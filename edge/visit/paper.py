@@ -28,12 +28,12 @@ _LABELS: Final = 42 * mm
 _TOTAL: Final = "pages"
 
 _COLUMNS: Final = (
-    ("Person", 46 * mm),
-    ("Företag", 46 * mm),
+    ("Person", 45 * mm),
+    ("Företag", 45 * mm),
     ("In", 33 * mm),
     ("Ut", 33 * mm),
-    ("Registrerat i liggaren", 51 * mm),
-    ("Kort, källa, anmärkningar", 64 * mm),
+    ("Registrerat i liggaren", 56 * mm),
+    ("Kort, källa, anmärkningar", 61 * mm),
 )
 _GAP: Final = 2 * mm
 _AIR: Final = 5  # points between the last line of a row and the first of the next

@@ -104,6 +104,8 @@ class Report:
         faults = list(sources.troubles)
         for source in sources.all:
             name = source.name.capitalize()
+            if source.broken:
+                faults.append(f"{name}: kedjan är {source.broken}.")
             if source.unreadable:
                 faults.append(f"{name}: post {_ranges(source.unreadable)} kan inte läsas.")
             if source.unknown:

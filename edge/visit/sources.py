@@ -38,7 +38,8 @@ class Found:
 class Source:
     """One ledger's file; `label` stands before its numbers.
 
-    `unreadable`: numbers that it did not give, as ranges. `unknown`: numbers of what a later version wrote.
+    `unreadable`: numbers that it did not give, as ranges. `unknown`: numbers of what a later version wrote. `broken`:
+    what is wrong with its chain, if that was looked at and does not hold.
     """
 
     number: int
@@ -49,6 +50,7 @@ class Source:
     unreadable: list[tuple[int, int]] = field(default_factory=list)
     unknown: set[int] = field(default_factory=set)
     failures: int = 0
+    broken: str = ""
 
     @classmethod
     def open(cls, number: int, name: str, label: str, path: Path) -> "Source":

@@ -58,6 +58,9 @@ def test_a_changed_entry_is_shown_as_it_stands_and_marked(visited: Visited) -> N
     kept = visited.read(history(), NOW)
     assert kept.rows[0].remarks == ("in: posten är inte den som registrerades",)
     assert kept.lines["Kedja"] == "BRUTEN vid post 2: posten är inte den som registrerades"
+    done = visited.inspect("history")
+    assert done.returncode == 1
+    assert "Liggaren: kedjan är BRUTEN vid post 2" in done.stdout
 
 
 @pytest.mark.parametrize("is_salvaged", [False, True])

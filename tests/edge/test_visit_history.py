@@ -94,6 +94,9 @@ def test_each_pass_of_a_day_is_a_row_by_itself_and_two_companies_are_apart(visit
         ({"person": "anna", "company": "sp. z"}, 1),
         ({"person": "abababab"}, 1),  # an unknown person by a part of the card
         ({"person": "nobody"}, 0),
+        ({"person": "04A1"}, 0),  # digits that stand in a known person's card
+        ({"person": "00000"}, 0),  # or id
+        ({"person": ANNA}, 2),
         ({}, 5),
     ],
 )
