@@ -13,7 +13,7 @@ DONE: Final = frozenset({Outcome.KEYED, Outcome.REPLACED})
 
 WORDS: Final[Mapping[Outcome, str]] = {
     Outcome.KEYED: msgid(
-        "Reader {name} was in install mode. It has a key of its own now and has answered under it.\n"
+        "Reader {name} has a key of its own now and has answered under it.\n"
         "Next: switch install mode off at the reader, if that is a switch, and hold a card against it."
     ),
     Outcome.REPLACED: msgid("Reader {name} has a new key and has answered under it. The old one is forgotten."),

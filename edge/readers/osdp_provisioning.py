@@ -1,6 +1,7 @@
 """Gives an OSDP reader a key of its own, and says what came of it; a power cut at any moment costs nothing but time."""
 
 import secrets
+import time
 from concurrent.futures import Future
 from typing import Final
 
@@ -10,7 +11,7 @@ from edge.readers.osdp_seat import Seat
 from edge.readers.provisioning import Outcome
 
 WAITED: Final = 2.0
-"""Seconds that a reader which has a key is given to come up under it."""
+"""Seconds that a reader which has a key is given to come up under it, before it is met as one that has none."""
 
 PATIENCE: Final = 8.0
 """Seconds after which it has failed; whoever asked waits for ten."""
@@ -29,7 +30,7 @@ class Provisioning:
     def __init__(self, seat: Seat, outcome: "Future[Outcome]", now: float) -> None:
         self.seat = seat
         self.outcome = outcome
-        self._began = now
+        self._began = self._failed_at = now
         keys = seat.store.of(seat.name)
         self._new = keys.pending or secrets.token_bytes(KEY_BYTES)
         self._had = keys.current
@@ -52,17 +53,19 @@ class Provisioning:
             if self.seat.key == self._new:
                 return self._keep(Outcome.REPLACED)  # it had been given before, and only now the reader told
             self._is_sent = panel.set_key(self.seat.address, self._new)
-        elif not self._is_sent and (self._had is None or now - self._began > WAITED):
+        elif not self._is_sent and (self._had is None or now - self._failed_at > WAITED):
             self._installs = self.seat.is_met_plainly = True
             self.seat.key = self._new
             return True
         return False
 
     def finish(self, done: Done) -> None:
-        """The reader took the key, or did not; not taken: it stays up under the old one, or comes back under either."""
+        """The reader took the key, or refused it: it was reset meanwhile, or comes up under the old one once more."""
         if done.act is Act.SET_KEY and done.well:
             self._is_taken = True
             self.seat.key = self._new
+        elif done.act is Act.SET_KEY:
+            self._is_sent, self._failed_at = False, time.monotonic()
 
     def give_up(self) -> None:
         """The port is gone."""

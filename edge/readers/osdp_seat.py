@@ -16,6 +16,7 @@ from edge.readers.osdp import KEY_BYTES, Act, CardRead, Colour, Done, Found, Key
 from edge.readers.osdp_cards import card_of
 from edge.readers.osdp_keys import NO_KEYS, Keys, ReaderKeys
 from edge.signals.reader_lights import DARK, Light
+from protocol.cards import CardId
 
 GRACE: Final = 2.5
 """Seconds without an answer in a Secure Channel after which a reader is lost; libosdp alone takes eight."""
@@ -36,10 +37,14 @@ FAILURES: Final = 2
 REFUSALS: Final = 2
 """How often a reader may refuse an act."""
 
+FRESH: Final = 0.3
+"""Seconds after a Secure Channel came about in which a reader hands over what it kept while nobody listened."""
+
 WHOLE_FOR: Final = 0.3
 """Seconds that a reader must be whole again before it is believed."""
 
 SILENT: Final = "it does not answer: look at its power, A and B, its address and baud"
+KEPT: Final = "it was held there before the reader was back: hold it again"
 REFUSED: Final = "it answers and does not take our key: run `grindvakt reader provision {name}`"
 KEYLESS: Final = "it answers and has no key of ours yet: run `grindvakt reader provision {name}`"
 _COLOURS: Final = (Colour.DARK, Colour.RED, Colour.GREEN, Colour.AMBER)
@@ -75,6 +80,7 @@ class Seat:
     enabled_at: float = 0.0
     up_at: float = 0.0
     _fell_at: float = 0.0
+    _fresh_until: float = 0.0
     _faulty_store: str = ""
     _why: str = ""
     _failures: int = 0
@@ -139,8 +145,10 @@ class Seat:
         now = time.monotonic()
         if self.address in secure and now - heard < GRACE and not self.is_met_plainly:
             if not self.is_up:
-                self._rise(panel)
+                self._rise(panel, now)
             self.up_at = heard
+            if now >= self._fresh_until:
+                self._arrive()
         elif self.is_up:
             self._fall(now)
         if not self.is_up and now - self.up_at > GRACE:
@@ -178,8 +186,14 @@ class Seat:
         self.is_there, self._is_lost, self._why = False, True, why
         self._report(ReaderLost(self.name, why))
 
-    def _rise(self, panel: Panel) -> None:
-        self.is_up = self.is_there = True
+    def _arrive(self) -> None:
+        self.is_there = True
+        if self._is_lost:
+            self._is_lost = False
+            self._report(ReaderBack(self.name))
+
+    def _rise(self, panel: Panel, now: float) -> None:
+        self.is_up, self._fresh_until = True, now + FRESH
         self._why, self._failures, self._swap_pause = "", 0, SWAP
         self._shown, self._waiting = _Shown(), set()
         self.settle()
@@ -187,9 +201,6 @@ class Seat:
             self._waiting.add(Act.SHOW)
         if self._can(panel, Act.ASK_STATUS) and panel.ask_status(self.address):
             self._waiting.add(Act.ASK_STATUS)
-        if self._is_lost:
-            self._is_lost = False
-            self._report(ReaderBack(self.name))
 
     def _fall(self, now: float) -> None:
         self.is_up, self._fell_at = False, now
@@ -203,7 +214,7 @@ class Seat:
             return  # what comes outside of a Secure Channel is nobody's word
         match found:
             case CardRead(raw=raw):
-                card = card_of(found, reversed_bytes=self.reversed_bytes)
+                card = self._card_of(found)
                 took = time.monotonic_ns() - began if began else 0
                 if isinstance(card, str):
                     self._report(CardUnread(self.name, card, raw, took))
@@ -214,6 +225,14 @@ class Seat:
             case KeysPressed() if not self._told_of_keys:
                 self._told_of_keys = True
                 _log.info(Event.KEYS_IGNORED, reader=self.name, then="what is typed there is not read, here or later")
+
+    def _card_of(self, read: CardRead) -> CardId | str:
+        """A reader may hand over cards of hours ago when it is back: they are no taps of now, and open nothing."""
+        now = time.monotonic()
+        if not self.is_up or now < self._fresh_until:
+            self._fresh_until = now + FRESH
+            return KEPT
+        return card_of(read, reversed_bytes=self.reversed_bytes)
 
     def _note(self, is_tampered: bool, lacks_power: bool) -> None:
         self._whole_at = None if is_tampered else self._whole_at or time.monotonic()
