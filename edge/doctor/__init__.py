@@ -7,7 +7,7 @@ from typing import Final
 
 
 class Verdict(StrEnum):
-    """How a part is; the names are for programs and never change."""
+    """How a part is, in rising order of trouble; the names are for programs and never change."""
 
     GOOD = "good"
     UNKNOWN = "unknown"

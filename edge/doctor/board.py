@@ -28,21 +28,21 @@ HOT: Final = 85.0
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
+class Supply:
     """`flags` of the firmware, and the warmest sensor in degrees Celsius; None where the computer does not tell."""
 
     flags: int | None = None
     celsius: float | None = None
 
 
-def look_at_supply() -> Board:
+def look_at_supply() -> Supply:
     """Ask /sys, and vcgencmd where that says nothing."""
-    return Board(_flags(), _celsius())
+    return Supply(_flags(), _celsius())
 
 
-def judge_supply(board: Board) -> list[Finding]:
+def judge_supply(seen: Supply) -> list[Finding]:
     """Supply and temperature."""
-    return [_judge_power(board.flags), _judge_temperature(board.celsius)]
+    return [_judge_power(seen.flags), _judge_temperature(seen.celsius)]
 
 
 def _judge_power(flags: int | None) -> Finding:

@@ -7,8 +7,7 @@ from typing import Any, Final
 import pytest
 
 from edge.doctor import Finding, Verdict, bad, doubtful, good, unknown, worst
-from edge.doctor.board import Board as Supply
-from edge.doctor.board import flags_in, judge_supply
+from edge.doctor.board import Supply, flags_in, judge_supply
 from edge.doctor.certificate import Papers, judge_papers
 from edge.doctor.chips import CHIP, LINE, Chip, label_in, user_in
 from edge.doctor.clock import Time, judge_clock

@@ -218,7 +218,9 @@ def test_without_a_daemon_a_reader_that_could_be_reached_is_unknown(pcscd: Virtu
     assert "nobody talks to it while the daemon does not run" in found.found
 
 
-def test_a_reader_that_was_opened_and_one_that_is_lost_for_another_reason_are_bad(port: tuple[Path, int]) -> None:
+def test_a_reader_that_was_opened_and_one_that_is_lost_for_another_reason_are_bad(
+    pcscd: VirtualReader, port: tuple[Path, int]
+) -> None:
     serial = ReaderSettings(name="in", kind="serial", device=port[0])
     state = {"there": True, "kind": "serial", "why": None, "tampered": True}
     opened, *_ = judge_readers(look_at_readers([serial], {"in": state}, None, None))
