@@ -59,7 +59,7 @@ class Patient:
 
 
 def check_up(path: Path, environment: Mapping[str, str], tell: Progress) -> list[Finding]:
-    """Every finding, part by part. It takes as long as the slowest part, and at most about half a minute."""
+    """Every finding, part by part. It takes as long as the slowest part, and at most ANSWER and NETWORK."""
     try:
         settings = load(path, environment)
     except ConfigInvalid as fault:
