@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 
 from cloud.database import Database
-from cloud.errors import CertificateRefused
+from cloud.errors import CertificateRefused, FieldInvalid
 from cloud.events import Event
 from cloud.joining.certificates import check_certificate, sealing_key
 from cloud.units.models import Unit
@@ -38,11 +38,11 @@ class Certificates:
             return
         try:
             check_certificate(certificate, terminal, held, self._authorities)
-        except CertificateRefused as refusal:
+            with self._database.transaction() as session:
+                keep_certificate(session, terminal, certificate)
+        except (CertificateRefused, FieldInvalid) as refusal:  # the latter: its binding has no room for one more table
             self._say_refused(terminal, certificate, refusal.reason)
             return
-        with self._database.transaction() as session:
-            keep_certificate(session, terminal, certificate)
         log.info(Event.CERTIFICATE_TAKEN, terminal=terminal, key=key_id(sealing_key(certificate)).hex())
 
     def _say_refused(self, terminal: TerminalId, certificate: bytes, why: str) -> None:

@@ -17,11 +17,18 @@ from cloud.database import Database
 from cloud.errors import CertificateRefused
 from cloud.joining.authority import Authority
 from cloud.joining.certificates import check_certificate, sealing_key
+from cloud.projects.policies import Policies
+from cloud.projects.service import set_policies
 from cloud.sync.certificates import Certificates
+from cloud.sync.models import TableRow
 from cloud.units.models import Unit
+from cloud.units.service import Placement, bind
 from protocol.errors import TerminalId
+from protocol.rights import Right
 from protocol.sealing import key_id
+from protocol.tables import LARGEST_ROW
 from tests.cloud.chains import add_terminal
+from tests.cloud.site import STAFF, make_site
 from tests.support.certificates import CertificateAuthority, Days, Issued
 from tests.support.moved_clock import START
 
@@ -154,6 +161,33 @@ def test_a_refused_one_changes_nothing_and_is_said_once(database: Database, auth
             certificates.take(ONE, shown)
     assert held(database) == good
     assert [line["event"] for line in lines] == ["certificate.refused"] * 3
+
+
+def test_a_binding_without_room_for_names_stops_nothing(database: Database, authority: CertificateAuthority) -> None:
+    """All else goes on, and somebody can read in the log what to shorten."""
+
+    def rights(more: int) -> Policies:
+        names = [f"{number:03}" + "d" * (87 + min(30, max(0, more - 30 * number))) for number in range(160)]
+        return Policies(rights=tuple(Right(f"r{at}", tuple(names[at : at + 16])) for at in range(0, 160, 16)))
+
+    with database.transaction() as session:
+        site = make_site(session, ONE)
+        bind(session, STAFF, START, ONE, Placement(site.project, "Grinden", ()))
+        set_policies(session, STAFF, START, site.project, rights(0))
+    room = LARGEST_ROW - len(binding(database))
+    with database.transaction() as session:
+        set_policies(session, STAFF, START, site.project, rights(room - 20))
+    before = binding(database)
+    assert LARGEST_ROW - len(before) == 20
+    with capture_logs() as lines:
+        Certificates(database, authority.certificate).take(ONE, der(authority.issue(ONE)))
+    assert (held(database), binding(database)) == (None, before)
+    assert [(line["event"], "shorten them" in line["why"]) for line in lines] == [("certificate.refused", True)]
+
+
+def binding(database: Database) -> bytes:
+    with database.reading() as session:
+        return session.scalars(select(TableRow.value).filter_by(name="binding", scope=ONE)).one() or b""
 
 
 def test_a_terminal_nobody_knows_keeps_nothing(database: Database, authority: CertificateAuthority) -> None:
