@@ -42,6 +42,11 @@ class Credential:
     valid_from: int | None = None
     valid_until: int | None = None
 
+    @property
+    def is_refuted(self) -> bool:
+        """Says whether the card is proved not to be the one that it says it is."""
+        return self.proof in {Proof.COPIED, Proof.MISMATCHED, Proof.FOREIGN}
+
     def is_out_of_date(self, now: ClockReading) -> bool:
         """Says whether it is not valid yet or no longer; a clock that nobody trusts says neither."""
         if not now.is_trusted:

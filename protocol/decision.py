@@ -194,11 +194,13 @@ def decide(facts: Facts, now: ClockReading) -> Verdict:
     """Answer a tap from what is known here. Total and pure: the same facts give the same verdict, and nothing raises.
 
     An IN opens the doors that the reader stands at and that rights which hold now lead to; an OUT opens all of them.
+    A card that is proved to be another's is not where that one is: at a reader for both ways it wants in.
     """
     binding = facts.binding
     if binding is None:
         return Denied(Reason.UNBOUND)
-    last = still_counting(facts.movement, binding.reset, binding.zone, now)
+    is_another = facts.credential.is_refuted and binding.card_authentication is not CardAuthentication.OFF
+    last = still_counting(None if is_another else facts.movement, binding.reset, binding.zone, now)
     direction = _direction(facts.reader, last)
     at_doors = facts.at_doors
     doors = binding.doors if at_doors is None else tuple(door for door in binding.doors if door in at_doors)

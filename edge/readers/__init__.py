@@ -33,13 +33,16 @@ class CardSeen:
         return tuple(cards)[: 1 + MOST_ALSO]
 
     def believed(self, binding: Binding | None) -> tuple[CardId, ...]:
-        """Those by which its holder may be known: where proof is required, the one that is proved and no other.
+        """Those by which its holder may be known: none of a card that is proved to be another's, and where proof is
+        required the one that is proved and no other.
 
         Anybody can make a chip that has another's serial number beside a GUID and a key of its own.
         """
-        if binding is None or binding.card_authentication is not CardAuthentication.REQUIRE:
+        if binding is None or binding.card_authentication is CardAuthentication.OFF:
             return self.lasting
-        return self.lasting[:1]
+        if self.credential.is_refuted:
+            return ()
+        return self.lasting[:1] if binding.card_authentication is CardAuthentication.REQUIRE else self.lasting
 
 
 @dataclass(frozen=True, slots=True)

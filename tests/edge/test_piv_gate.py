@@ -141,6 +141,20 @@ def test_whoever_is_inside_is_let_out_with_any_card(here: Gate, prover: Asks) ->
     held(here, prover, CARD)
     tap = told(here, held(here, prover, CARD.copied(), reader="out"))
     assert (tap.outcome, tap.direction, tap.reason) == (Outcome.GRANTED, Direction.OUT, Reason.CARD_COPIED)
+    assert tap.person is None, "a copy says nothing about its owner"
+
+
+@pytest.mark.feature("F05")
+@pytest.mark.parametrize("policy", [CardAuthentication.PREFER, REQUIRE])
+def test_a_copy_does_not_come_in_on_its_owners_way_out(here: Gate, prover: Asks, policy: CardAuthentication) -> None:
+    here.cloud.bind(card_authentication=policy)
+    here.cloud.enrol(NAMED, "anna")
+    assert told(here, held(here, prover, CARD, reader="both")).direction is Direction.IN
+    here.clock.pass_by(60)
+    copy = told(here, held(here, prover, CARD.copied(), reader="both"))
+    assert (copy.outcome, copy.direction, copy.reason) == (Outcome.DENIED, Direction.IN, Reason.CARD_COPIED)
+    here.clock.pass_by(60)
+    assert told(here, held(here, prover, CARD, reader="both")).direction is Direction.OUT
 
 
 @pytest.mark.feature("F06")

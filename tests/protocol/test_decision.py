@@ -344,6 +344,13 @@ def test_a_reader_goes_its_own_way_or_both_in_turn(
     assert verdict == Granted(direction, DOORS)
 
 
+@pytest.mark.parametrize("proof", [Proof.COPIED, Proof.MISMATCHED, Proof.FOREIGN])
+def test_a_card_that_is_another_is_not_where_that_one_is(proof: Proof) -> None:
+    facts = replace(BOUND, binding=binding(**PREFER), movement=INSIDE, credential=Credential(proof))
+    assert decide(facts, NOW) == Denied(Reason(f"card_{proof}"), Direction.IN)
+    assert decide(replace(facts, binding=binding(**OFF)), NOW) == Granted(Direction.OUT, DOORS)
+
+
 def test_after_the_presence_reset_the_next_tap_is_an_in() -> None:
     before = moved(Direction.IN, 6 * HOUR)  # 02:00 in Stockholm, reset at 03:00
     assert decide(replace(BOUND, binding=binding(reset="03:00"), movement=before), NOW).direction is Direction.IN

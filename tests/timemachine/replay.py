@@ -237,10 +237,12 @@ class Replay:
             self.answered[card, reader] = (self.now, answer)
             return
         numbers = [number for number in (card, *held.also) if not _wanders(number)]
-        person, company = next((self.roster[number] for number in numbers if number in self.roster), (None, None))
+        known_by = self._known_by(held, numbers)
+        person, company = next((self.roster[number] for number in known_by if number in self.roster), (None, None))
         way, outcome, reason = self._decide(held, numbers, person, company)
         project = None if self.rules is None else "00000000000000a1"
-        who = (card, person, company, reader, held.also, held.proof)
+        also = tuple(number for number in known_by if number != card)
+        who = (card, person, company, reader, also, held.proof)
         entry = self._write("tap", *who, way, outcome, reason, project, tuple(sorted(self.versions.items())))
         self.answered[card, reader] = (self.now, outcome)
         self._note(entry)
@@ -249,13 +251,22 @@ class Replay:
                 self._write("door", "gate", "unlocked", f"tap {len(self.entries)}")
             self.shuts_at = self.now + OPEN_FOR
 
+    def _known_by(self, held: Held, numbers: list[str]) -> list[str]:
+        """The numbers that say who holds it: none of a card that is proved to be another's."""
+        if self.rules is None or self.rules.asks == "off":
+            return numbers
+        if held.proof in {"copied", "mismatched", "foreign"}:
+            return []
+        return numbers[:1] if self.rules.asks == "require" else numbers
+
     def _decide(
         self, held: Held, numbers: list[str], person: str | None, company: str | None
     ) -> tuple[str | None, str, str | None]:
         """Way, outcome and reason. Whoever goes out is let out, and what speaks against it is only remarked."""
         if self.rules is None:
             return None, "denied", "unbound"
-        inside = self._is_inside(self._who(held.card, person, company))
+        is_another = self.rules.asks != "off" and held.proof in {"copied", "mismatched", "foreign"}
+        inside = not is_another and self._is_inside(self._who(held.card, person, company))
         way = held.reader if held.reader != "both" else "out" if inside else "in"
         reason = self._what_is_wrong(held)
         if not self.blocked.isdisjoint(numbers):
