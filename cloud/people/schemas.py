@@ -11,7 +11,7 @@ from cloud.units.schemas import ProjectChoice
 from protocol.cards import CardId
 from protocol.tables import LONGEST_NAME, LONGEST_NUMBER
 
-NEITHER: Final = msgid("Choose somebody from the list, or write a name.")
+NEITHER: Final = msgid("Choose from the list, or write a name.")
 BOTH: Final = msgid("Choose from the list or write a new name, not both.")
 GONE: Final = msgid("This choice is no longer there. Choose again.")
 LONG: Final = msgid("At most 200 characters for the name and 60 for the number, please.")
