@@ -27,9 +27,13 @@ from edge.link.downlink import open_down
 from edge.local import decode_request
 from edge.panel.questions import QuestionRefused, check_origin, parse_head
 from edge.pins.history import read_pin_history
+from edge.readers import CardSeen, CardUnread, Sighting
+from edge.readers.diagnosis import hints
 from edge.readers.frames import LONGEST, Frame, Noise
 from edge.readers.profiles import Profile, frames_of, spoken
+from edge.readers.told import told
 from edge.readers.virtual_card import VirtualCard, obey
+from edge.settings import ReaderSettings
 from edge.tables.tables import Tables
 from protocol.errors import ProtocolError
 from protocol.messages import TableChange, decode, encode
@@ -88,8 +92,26 @@ def _frames_target(profile: Profile) -> Target:
         (),
         (b"\x00" + said, b"\x03" + said + b"00688,42493\r" + said[:5], b"\x06" + b"A" * 200 + b"\n"),
         longest=512,
-        share=4,
+        share=16,
     )
+
+
+def _diagnosed(given: bytes) -> None:
+    """Whatever a reader sends, what is odd about it is found or not, in words of a setting that there is."""
+    profiles = list(Profile)
+    reader = ReaderSettings(name="in", kind="serial", profile=profiles[given[0] % len(profiles) if given else 0])
+    for each in frames_of(reader.profile).feed(given[1:] + b"\r\n\x03"):
+        seen = told(_sighting(each), 1, "")
+        for hint in hints(seen, {"in": reader}, [seen]):
+            assert hint.reader == "in"
+
+
+def _sighting(found: Frame | Noise) -> Sighting:
+    match found:
+        case Frame(card, raw):
+            return CardSeen(card, "in", raw=raw)
+        case Noise(why, raw):
+            return CardUnread("in", why, raw)
 
 
 def _signed(given: bytes) -> object:
@@ -205,6 +227,13 @@ WILD: Final = tuple(LEDGER_FILE[: ROW - n] + b"\xff" * 4 + LEDGER_FILE[ROW - n +
 
 TARGETS: Final[Mapping[str, Target]] = {
     **{f"frames-{profile}": _frames_target(profile) for profile in Profile},
+    "diagnosis": Target(
+        _diagnosed,
+        (),
+        tuple(bytes([reads]) + spoken(speaks, bytes.fromhex("0102B0A5FD")) for reads in range(4) for speaks in Profile),
+        longest=512,
+        share=16,
+    ),
     "down-signed": Target(
         _signed,
         (ProtocolError,),
@@ -240,6 +269,7 @@ TARGETS: Final[Mapping[str, Target]] = {
             b'{"ask":"status"}',
             b'{"ask":"tap","card":"uid:04A1B2C3","reader":"in"}',
             b'{"ask":"signal","pattern":"blocked","seconds":5}',
+            b'{"ask":"sightings","after":63}',
             b'{"ask":"status","x":' + b"[" * 3000,
         ),
     ),
