@@ -12,7 +12,7 @@ from typing import Final
 from rich.console import Console
 
 import edge.log
-from tests.bench import capacity, daemon, drain, osdp, taps
+from tests.bench import capacity, daemon, drain, osdp, sealing, taps
 from tests.bench.figures import Measurement
 from tests.bench.report import Report
 
@@ -26,6 +26,7 @@ MEASUREMENTS: Final[Mapping[str, Measurement]] = {
     "start": daemon.start,
     "idle": daemon.idle,
     "osdp": osdp.osdp_cost,
+    "sealing": sealing.sealing,
     "capacity": capacity.capacity,
 }
 
