@@ -35,6 +35,8 @@ _PERHAPS_FULL: Final = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLIT
 
 _log: FilteringBoundLogger = structlog.get_logger()
 
+Details = Callable[[], dict[str, str]]
+
 _PAYLOAD: Final = "SELECT coalesce(cast(bytes AS BLOB), x'') FROM payload WHERE seq = ?"
 _NEWEST: Final = """
     SELECT cast(seq AS INTEGER), coalesce(cast(hash AS BLOB), x'') FROM entry ORDER BY seq DESC LIMIT 1"""
@@ -75,13 +77,7 @@ class Ledger:
 
     @classmethod
     def open(
-        cls,
-        path: Path,
-        terminal: TerminalId,
-        clock: Clock,
-        followed: Callable[[], dict[str, str]] = dict,
-        *,
-        starts: bool = True,
+        cls, path: Path, terminal: TerminalId, clock: Clock, followed: Details = dict, *, starts: bool = True
     ) -> "Ledger":
         """Open or begin a ledger, check the end of its chain, and record that the terminal started, where it `starts`.
 

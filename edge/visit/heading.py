@@ -9,7 +9,7 @@ from edge.visit.asking import Asked, By, Period, View
 from edge.visit.sources import Source, Sources
 from edge.visit.times import date_and_time
 from edge.visit.told import Told
-from edge.visit.words import CLOCKS
+from edge.visit.words import CLOCKS, printable
 from protocol.clock import MICROSECONDS, ClockReading
 from protocol.entries import check_link
 from protocol.errors import ChainBroken, TerminalId
@@ -91,7 +91,7 @@ def heading(asked: Asked, told: Told, sources: Sources, shown: Shown, zone: str)
     ]
     if asked.view is View.PRESENT:
         lines.append(("Andra grindar", _heard(told, shown.now)))
-    return [(label, value) for label, value in lines if value]
+    return [(label, printable(value)) for label, value in lines if value]
 
 
 def selection(asked: Asked) -> str:

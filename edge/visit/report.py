@@ -15,6 +15,7 @@ from edge.visit.taps import Progress, Taps
 from edge.visit.times import Boots
 from edge.visit.told import Told
 from edge.visit.wording import Wording
+from edge.visit.words import printable
 from protocol.passes import LONGEST_PASS
 
 ZONE: Final = "Europe/Stockholm"  # of a terminal that is not bound: the law is Swedish
@@ -118,7 +119,7 @@ class Report:
             faults.append(f"Namnen kan inte läsas: {self.names.trouble}. Där visas id i stället.")
         if self.shown.seq is None:
             faults.append(f"Visningen registrerades inte i liggaren: {self.shown.why}.")
-        return faults
+        return [printable(fault) for fault in faults]
 
     def _sections(self, progress: Progress) -> Iterator[tuple[str, Iterable[Row]]]:
         wording = Wording(self.zone, self.shown.now, self.names, self.told, self.sources)

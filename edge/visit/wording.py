@@ -10,7 +10,7 @@ from edge.visit.sources import Sources
 from edge.visit.taps import Tapped
 from edge.visit.times import date_and_time, date_of, season_of, time_of
 from edge.visit.told import Told
-from edge.visit.words import DENIED, SOURCES, UNKNOWN_PERSON, UNNAMED, WAYS
+from edge.visit.words import DENIED, SOURCES, UNKNOWN_PERSON, UNNAMED, WAYS, printable
 from protocol.clock import MICROSECONDS, ClockReading
 from protocol.passes import LONGEST_PASS, Direction, Pass, is_recent
 from protocol.tables import Named, Presence
@@ -56,7 +56,7 @@ class Wording:
         at = presence.at
         mark = Mark(date_of(at, self.zone), time_of(at, self.zone), f"vid {presence.terminal}", "", at)
         remark = f"kom in vid en annan grind ({presence.terminal}), enligt molnet"
-        card = person if is_card else ""
+        card = printable(person) if is_card else ""
         return Row(
             PASS, name, number, company_name, company_number, mark, None, HERE, card, SOURCES_ELSEWHERE, "", (remark,)
         )
@@ -81,7 +81,7 @@ class Wording:
             company_number,
             *marks,
             end,
-            ", ".join(cards),
+            printable(", ".join(cards)),
             ", ".join(sources),
             project,
             tuple(remarks),
@@ -92,7 +92,7 @@ class Wording:
         if key is None:
             return unknown, ""
         named = self.names.of(key)
-        return (UNNAMED, f"id {key}") if named is None else (named.name, _number(named))
+        return (UNNAMED, printable(f"id {key}")) if named is None else (named.name, _number(named))
 
     def _mark(self, tapped: Tapped) -> Mark:
         at, zone = tapped.times.at, self.zone

@@ -42,6 +42,12 @@ CLOCKS: Final = {
     ClockQuality.UNTRUSTED: "OSÄKER: ingen tidsserver har nåtts",
 }
 
+
+def printable(text: str) -> str:
+    """The text without what would move a cursor or begin a line: names and words come from elsewhere."""
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
+
+
 UNKNOWN_PERSON: Final = "okänd person"
 UNNAMED: Final = "namn saknas"
 """Of one whose id is known: the portal has the name."""

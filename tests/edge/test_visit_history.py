@@ -285,6 +285,14 @@ def test_names_that_cannot_be_opened_are_shown_by_id_and_it_is_said_why(visited:
     assert len(visited.rows(history("2026-06-10", person=ANNA), NOW)) == 2
 
 
+def test_words_from_elsewhere_cannot_move_the_cursor_or_begin_a_row(visited: Visited) -> None:
+    visited.bind(place="Norra\x1b[2J\nKedja hel", developer="Bygg\u202eherre")
+    visited.record(tap(None, None, IN, at("2026-06-10 07:00:00"), card="uid:04\nBoris"))
+    kept = visited.read(history("2026-06-10"), NOW)
+    assert kept.rows[0].card == "uid:04�Boris"
+    assert (kept.lines["Plats"], kept.lines["Byggherre"]) == ("Norra�[2J�Kedja hel", "Bygg�herre 5592440001")
+
+
 def test_every_reason_and_source_has_swedish_words() -> None:
     assert set(DENIED) == set(Reason)
     assert set(SOURCES) == set(Source)
