@@ -40,8 +40,9 @@ def signal_show(settings: Settings, name: str, seconds: float, *, as_json: bool)
         print_json(answer)
         return 0
     said = _("{pattern}, for {seconds:g} s or until somebody taps: {says}")
-    print(said.format(pattern=shown, seconds=seconds, says=_(answer["says"])))
-    for line in timeline(PATTERNS[shown], is_rest=shown in PRIORITY):
+    sequence = PATTERNS[shown]
+    print(said.format(pattern=shown, seconds=seconds, says=_(sequence.says)))
+    for line in timeline(sequence, is_rest=shown in PRIORITY):
         console().print("  ", line, sep="")
     return 0
 
