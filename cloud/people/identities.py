@@ -2,11 +2,15 @@
 
 A reader tells all identities of a card that it read. Those that no card has yet are added to the card of one that is
 known: where that card is blocked or enrolled, so are they. One that is another card's stays there, and is shown.
+
+Anybody can make a chip that tells another card's serial beside a GUID of its own. So where a project of the customer
+requires proof, a card is known by its own identity only, which the proof is about; somebody must give it to its holder.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Final
 
 import structlog
@@ -17,11 +21,12 @@ from cloud.audit.service import NOBODY, Action, record
 from cloud.blocklist.service import extend
 from cloud.events import Event
 from cloud.people.models import Card, CardConflict, CardIdentity, UnknownCard, UnknownIdentity
-from cloud.projects.models import ProjectPerson
+from cloud.projects.models import Project, ProjectPerson
+from cloud.projects.policies import Policies
 from cloud.scope import Scope
 from cloud.sync.tables import put
 from protocol.cards import CardId
-from protocol.decision import Enrolment
+from protocol.decision import CardAuthentication, Enrolment
 from protocol.tables import Table, encode_value
 
 MOST_IDENTITIES: Final = 8
@@ -87,8 +92,8 @@ class _Lesson:
     def take(self, seen: Seen) -> None:
         """Add to a card that is known, or list one that is not."""
         known = [name for name in seen.identities if name in self._cards]
-        if not known:
-            self._list(seen)
+        if not known or (known[0] != seen.identities[0] and self._is_strict):
+            self._list(replace(seen, identities=tuple(name for name in seen.identities if name not in self._cards)))
         elif seen.counts:
             card = self._cards[known[0]]
             for name in known:
@@ -97,6 +102,13 @@ class _Lesson:
             new = [name for name in seen.identities if name not in self._cards]
             if new:
                 self._join(card, new)
+
+    @cached_property
+    def _is_strict(self) -> bool:
+        """Whether a project of the customer that runs requires proof: then a serial vouches for nothing."""
+        running = select(Project.policies).where(Project.customer_id == self._customer, Project.ended_at.is_(None))
+        asked = (Policies.load(policies).card_authentication for policies in self._session.scalars(running))
+        return CardAuthentication.REQUIRE in asked
 
     def _join(self, key: str, names: list[str]) -> None:
         """These are identities of a card that is known, and so are all of the unknown cards that had one of them."""
@@ -123,11 +135,15 @@ class _Lesson:
         log.info(Event.CARD_JOINED, card=key, cards=masked)
 
     def _say_conflict(self, card: str, name: str, at: datetime) -> None:
+        """Both stay as they are; two cards that somebody has for the same company may tell the same number."""
         session, other = self._session, self._cards[name]
         row = {"card_id": card, "identity": name, "other_card_id": other, "customer_id": self._customer, "seen_at": at}
         held = session.get(CardConflict, (card, name))
         if held is not None:
             held.other_card_id, held.seen_at = other, max(at, held.seen_at)
+            return
+        holders = select(Card.person_id, Card.company_id).where(Card.id.in_((card, other))).distinct()
+        if len(session.execute(holders).all()) == 1:
             return
         session.add(CardConflict(**row))
         session.flush()

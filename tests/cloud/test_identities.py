@@ -16,14 +16,17 @@ from cloud.blocklist.service import block
 from cloud.clock import microseconds
 from cloud.database import Database
 from cloud.people.identities import MOST_IDENTITIES
-from cloud.people.models import CardConflict, CardIdentity, UnknownCard, UnknownIdentity
+from cloud.people.models import CardConflict, CardIdentity, Company, Person, UnknownCard, UnknownIdentity
 from cloud.people.service import Allowance, add_card, add_company, add_person, enrol
 from cloud.people.service import Identity as Named
+from cloud.projects import service as projects
+from cloud.projects.policies import Policies
+from cloud.projects.service import ProjectDraft
 from cloud.sync.batches import Batch
 from cloud.sync.ingest import Ingest, Outcome
 from cloud.sync.models import TableHead, TableRow
 from protocol.cards import CardId
-from protocol.decision import BlockReason, Proof, Reason
+from protocol.decision import BlockReason, CardAuthentication, Proof, Reason
 from protocol.entries import Outcome as Answered
 from protocol.entries import encode_payload
 from protocol.errors import TerminalId
@@ -235,6 +238,45 @@ def test_an_identity_of_another_card_stays_there_and_is_told_once(database: Data
     assert found.seen_at == START + timedelta(minutes=2)
     (details,) = actions(database, Action.CARD_CONFLICTED)
     assert details == {"card": CardId.parse(UID).masked, "other": others}
+
+
+def test_two_cards_of_one_person_for_one_company_may_tell_the_same_number(
+    database: Database, gate: Gate, site: Site
+) -> None:
+    with database.transaction() as session:
+        card = make_card(session, site, PIV)
+        person, company = session.get_one(Person, card.person_id), session.get_one(Company, card.company_id)
+        add_card(session, STAFF, START, person, company, (CardId.parse(UID),))
+    gate.reads(PIV, UID)
+    assert actions(database, Action.CARD_CONFLICTED) == []
+
+
+@pytest.mark.feature("F05")
+@pytest.mark.parametrize("policy", CardAuthentication)
+def test_where_a_project_requires_proof_a_serial_vouches_for_no_guid(
+    database: Database, gate: Gate, site: Site, policy: CardAuthentication
+) -> None:
+    """A good card of somebody else, relayed behind the serial of Anna's, must not become hers; at no gate of theirs."""
+    with database.transaction() as session:
+        annas = make_card(session, site, UID).id
+        other = projects.create(session, STAFF, START, ProjectDraft(site.customer, "Kajen", "B2EX4MP3L2026")).id
+        projects.set_policies(session, STAFF, START, other, Policies(card_authentication=policy))
+    gate.reads(PIV, UID, EM, project=site.project, proof=Proof.GENUINE)
+    strict = policy is CardAuthentication.REQUIRE
+    assert identities(database, annas) == ({UID} if strict else {PIV, UID, EM})
+    assert unknown(database) == ([{PIV, EM}] if strict else [])
+
+
+@pytest.mark.feature("F05")
+def test_a_guid_that_is_known_learns_its_serial_where_proof_is_required(
+    database: Database, gate: Gate, site: Site
+) -> None:
+    with database.transaction() as session:
+        card = make_card(session, site, PIV).id
+        policies = Policies(card_authentication=CardAuthentication.REQUIRE)
+        projects.set_policies(session, STAFF, START, site.project, policies)
+    gate.reads(PIV, UID, proof=Proof.GENUINE)
+    assert identities(database, card) == {PIV, UID}
 
 
 def test_a_chip_that_tells_a_new_number_at_each_touch_fills_nothing(database: Database, gate: Gate, site: Site) -> None:
