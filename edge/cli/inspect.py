@@ -13,7 +13,7 @@ from edge.cli.ask import print_json
 from edge.cli.ledger import bar
 from edge.clock.clock import SystemClock, boot_id
 from edge.clock.timekeeping import remembered
-from edge.errors import DaemonUnreachable, StateUnusable, TerminalError
+from edge.errors import DaemonUnreachable, RequestRefused, StateUnusable, TerminalError
 from edge.ledger.export import whole_file
 from edge.ledger.start import NAME
 from edge.link.tls import begins
@@ -73,6 +73,8 @@ def _may_read(ledger: Path) -> bool:
 
 
 def _wanted(asked: argparse.Namespace) -> Asked:
+    if asked.first and asked.last and asked.last < asked.first:
+        raise RequestRefused("perioden slutar innan den börjar; byt plats på --from och --to")
     of_a_time = asked.first or asked.last or asked.denied or asked.by == By.RECORDING
     return Asked(
         View(asked.view or (View.HISTORY if of_a_time else View.PRESENT)),

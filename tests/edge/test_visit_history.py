@@ -307,7 +307,7 @@ def test_names_come_in_the_newest_wording(visited: Visited) -> None:
 # --- any history -----------------------------------------------------------------------------------------------------
 
 moves = st.lists(
-    st.tuples(st.sampled_from([ANNA, BORIS, CELINA]), st.sampled_from(Direction), st.integers(0, 20)), max_size=30
+    st.tuples(st.sampled_from([ANNA, BORIS, CELINA]), st.sampled_from(Direction), st.integers(0, 14)), max_size=20
 )
 
 
@@ -334,7 +334,7 @@ def test_days_together_are_the_whole_history_and_no_tap_is_lost(drawn: list[tupl
         first = date(2026, 3, 27)
         by_day = [
             row
-            for number in range(30)
+            for number in range(13)
             for row in visited.rows(history((first + timedelta(days=number)).isoformat()), now)
         ]
         assert sorted(map(brief, by_day)) == sorted(map(brief, whole))
