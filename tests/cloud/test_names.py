@@ -5,16 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from cryptography.x509 import load_pem_x509_certificate
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import delete, select
 
 from cloud import migrate
 from cloud.app import bring_up_to_date
 from cloud.audit.models import Audit
 from cloud.customers import service as customers
-from cloud.database import Database
+from cloud.database import Database, new_id
 from cloud.errors import FieldInvalid, NotFound
 from cloud.people.models import Card, Company, Person
 from cloud.people.names import UNKNOWN_COUNTRY, tell, tell_everybody
@@ -26,11 +28,13 @@ from cloud.sync.batches import Batch
 from cloud.sync.ingest import Ingest
 from cloud.sync.models import TableHead, TableRow
 from cloud.sync.publish import Publisher
+from cloud.sync.recipients import Recipient
+from cloud.sync.tables import changes, head_of, put
 from cloud.units.models import Unit
 from cloud.units.service import Placement, bind, keep_certificate
 from protocol.entries import Outcome, encode_payload
 from protocol.errors import SealForeign, TerminalId
-from protocol.sealing import key_id, open_sealed, row_context
+from protocol.sealing import Sealer, key_id, open_sealed, row_context
 from protocol.tables import Holder, Named, Table, decode_holder, decode_named, encode_value, is_sealed_for
 from tests.cloud.chains import Chain, tap
 from tests.cloud.site import STAFF, Site, make_card, make_site
@@ -297,6 +301,45 @@ def test_a_thousand_names_come_in_parts_that_fit(names: Names) -> None:
     for each in (one, late):
         assert each.opened() == dict.fromkeys(ids, Named("A", ""))
     assert max(change.chunks for change in late.listening.heard) > 1
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["put", "look", "renew"]), st.integers(0, 6), st.integers(0, 2)), min_size=4, max_size=25
+)
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(steps=STEPS)
+def test_whatever_was_missed_and_renewed_all_end_with_the_same_names(
+    database: Database, steps: list[tuple[str, int, int]]
+) -> None:
+    """Terminals that look now and then, and are given new keys between, open every name and nothing of before."""
+    scope, wanted = new_id(), dict[str, Named]()
+    terminals = [Keyed(b"", generate_private_key(SECP256R1()), Listening(ONE)) for _ in range(3)]
+
+    def look(terminal: Keyed) -> None:
+        public = terminal.private.public_key()
+        recipient = Recipient(Sealer(public), key_id(public))
+        held = next(iter(terminal.listening.held()), None)
+        with database.reading() as session:
+            for told in changes(session, Table.PEOPLE, scope, held, recipient):
+                terminal.listening.apply(told)
+
+    for act, number, which in steps:
+        if act == "put":
+            wanted[f"person{number}"] = Named(f"Name {number} {which}", "")
+            with database.transaction() as session:
+                put(session, Table.PEOPLE, scope, {f"person{number}".encode(): encode_value(wanted[f"person{number}"])})
+        elif act == "renew":
+            terminals[which].private = generate_private_key(SECP256R1())
+        else:
+            look(terminals[which])
+    with database.transaction() as session:
+        head_of(session, Table.PEOPLE, scope)
+    for terminal in terminals:
+        look(terminal)
+        assert terminal.opened() == wanted
+        assert terminal.listening.misfits == 0
 
 
 def test_a_card_that_is_seen_tells_who_it_is(names: Names, clock: MovedClock) -> None:

@@ -48,7 +48,6 @@ def calls(terminals: list[SiteTerminal], person: str, wanted: Named) -> Callable
     return lambda: all(named(terminal, person) == wanted for terminal in terminals)
 
 
-@pytest.mark.feature("F32")
 def test_a_name_reaches_every_gate_and_is_readable_there_only(site: Site) -> None:
     """Nothing of name or number lies in plain on the wire, on a terminal's disk or in any log, nor opens elsewhere."""
     with ExitStack() as stack:

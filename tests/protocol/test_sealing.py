@@ -45,7 +45,6 @@ def private_of(value: int) -> EllipticCurvePrivateKey:
     return derive_private_key(value, SECP256R1())
 
 
-@pytest.mark.feature("F32")
 @given(st.binary(max_size=300), st.text(max_size=40), st.text(max_size=40), st.binary(max_size=60))
 def test_what_was_sealed_opens_for_its_key_and_context_only(plain: bytes, table: str, scope: str, key: bytes) -> None:
     context = row_context(table, scope, key)
