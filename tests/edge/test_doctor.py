@@ -215,7 +215,7 @@ def on_screen(words: list[str], columns: int) -> str:
     """What a person sees of a command on a terminal that wide, control sequences taken out."""
     reader, screen = pty.openpty()
     fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-    environment = {**os.environ, "TERM": "xterm", "LANGUAGE": "", "LC_ALL": "C.UTF-8"}
+    environment = {**os.environ, "TERM": "xterm", "LANGUAGE": "en", "LC_ALL": "C.UTF-8"}
     environment.pop("COLUMNS", None)
     process = subprocess.Popen(
         [sys.executable, "-m", "edge.cli", *words], stdin=screen, stdout=screen, stderr=screen, env=environment
