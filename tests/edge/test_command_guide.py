@@ -66,7 +66,7 @@ def test_without_a_daemon_and_with_wrong_settings_each_command_ends_as_the_page_
 
 
 def ended(words: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
-    """How a command ended, and what it said of a fault; what asks pcscd, or speaks Swedish, has a process of its own."""
+    """How a command ended, and what it said; what asks pcscd, or always speaks Swedish, has a process of its own."""
     if words[0] in {"doctor", "inspect"} or words[:2] == ["reader", "list"]:
         asked = [sys.executable, "-m", "edge.cli", *words]
         answer = subprocess.run(asked, check=False, capture_output=True, text=True, timeout=60)
