@@ -104,6 +104,11 @@ def advice(hint: Hint) -> str:
     return text.format(reader=hint.reader, other=hint.other, setting=hint.setting, card=hint.card)
 
 
+def reason(why: str | None) -> str:
+    """The daemon's words for a trouble in the language here, as far as they are not made of names and numbers."""
+    return _(why) if why else ""
+
+
 def wrapped(text: str, begin: str = "") -> list[str]:
     """The text in lines of the terminal's width, the later ones indented like the first."""
     width = max(40, shutil.get_terminal_size().columns)
@@ -121,8 +126,8 @@ def _said(seen: Told) -> str:
     if seen.card is not None:
         return seen.card
     if seen.what is What.UNREAD:
-        return _("NOT READ: {why}").format(why=seen.why)
-    return _(HAPPENED[seen.what]).format(why=seen.why)
+        return _("NOT READ: {why}").format(why=reason(seen.why))
+    return _(HAPPENED[seen.what]).format(why=reason(seen.why))
 
 
 def _known(seen: Told, card: CardId) -> str:

@@ -6,6 +6,7 @@ from operator import xor
 from typing import Final
 
 from edge.readers.frames import EM_BYTES, HEX_DIGITS, LONGEST, Frame, Noise, named
+from edge.words import msgid
 
 STX: Final = 0x02
 ETX: Final = 0x03
@@ -19,7 +20,10 @@ class Ending(Enum):
     NOTHING = b""  # RDM630, RDM6300
 
 
-_PROFILE_OF: Final = {Ending.CR_LF: "id-12", Ending.NOTHING: "rdm6300"}
+_MEANT: Final = {
+    Ending.CR_LF.value: msgid("a frame of the profile id-12"),
+    Ending.NOTHING.value: msgid("a frame of the profile rdm6300"),
+}
 
 
 class CheckedFrames:
@@ -47,7 +51,7 @@ class CheckedFrames:
 
     def idle(self) -> list[Noise]:
         """The line has been silent for longer than a reader pauses within a frame: what is left stays unfinished."""
-        why = "the frame broke off" if self._is_in_frame else "bytes outside of a frame"
+        why = msgid("the frame broke off") if self._is_in_frame else msgid("bytes outside of a frame")
         rest = self._taken()
         return [Noise(why, rest)] if rest.strip(b"\r\n") else []
 
@@ -67,13 +71,12 @@ class CheckedFrames:
     def _checked(self, frame: bytes) -> Frame | Noise:
         digits, ending = frame[1 : 1 + DIGITS], frame[1 + DIGITS : -1]
         if len(frame) < DIGITS + 2 or not HEX_DIGITS.issuperset(digits):
-            return Noise("a frame without ten hexadecimal digits and a checksum", frame)
+            return Noise(msgid("a frame without ten hexadecimal digits and a checksum"), frame)
         if ending != self._ending.value:
-            others = [profile for each, profile in _PROFILE_OF.items() if each.value == ending]
-            return Noise(f"a frame of the profile {others[0]}" if others else "a frame that is too long", frame)
+            return Noise(_MEANT.get(ending, msgid("a frame that is too long")), frame)
         *serial, checksum = bytes.fromhex(digits.decode("ascii"))
         if reduce(xor, serial) != checksum:
-            return Noise("the checksum is wrong", frame)
+            return Noise(msgid("the checksum is wrong"), frame)
         return named(bytes(serial), frame, is_reversed=self._is_reversed)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from edge.readers.frames import EM_BYTES, HEX_DIGITS, LONGEST, Frame, Noise, named
+from edge.words import msgid
 
 _ENDS: Final = frozenset(b"\r\n")
 _DIGITS: Final = frozenset(b"0123456789,")
@@ -13,8 +14,9 @@ _FOUR_BYTES: Final = re.compile(rb"\d{10}")  # "8H10D": 32 bits
 _TWO_WORDS: Final = re.compile(rb"(\d{5}),(\d{5})")  # "4H4H", "08H>55D": the same 32 bits, 16 and 16
 _THREE_BYTES: Final = re.compile(rb"\d{8}|\d{3},\d{5}")  # "6H8D", "2.4H>3.5D": what a Wiegand reader of 26 bits keeps
 
-TOO_LARGE: Final = "a number of more than 32 bits: set the reader to 13 digits (10H13D)"
-CUT: Final = "only 24 bits of the card's number: set the reader to 13 digits (10H13D) or to hexadecimal digits"
+TOO_LARGE: Final = msgid("a number of more than 32 bits: set the reader to 13 digits (10H13D)")
+CUT: Final = msgid("only 24 bits of the card's number: set the reader to 13 digits (10H13D) or to hexadecimal digits")
+ODD_LENGTH: Final = msgid("not as many digits as a card's number has: 13, 12 or 10, or 5 and 5 with a comma")
 
 
 class Lines:
@@ -41,7 +43,7 @@ class Lines:
         """The line has been silent for longer than a reader pauses within a frame: what is left stays unfinished."""
         rest = bytes(self._line)
         self._forget()
-        return [Noise("the line broke off", rest)] if rest else []
+        return [Noise(msgid("the line broke off"), rest)] if rest else []
 
     def __len__(self) -> int:
         """How many bytes are kept."""
@@ -52,7 +54,7 @@ class Lines:
         self._forget()
         if not line:
             return []  # between CR and LF, or an empty line
-        return [Noise("the line is too long", line) if overlong else self._named(line)]
+        return [Noise(msgid("the line is too long"), line) if overlong else self._named(line)]
 
     def _forget(self) -> None:
         self._line.clear()
@@ -62,9 +64,9 @@ class Lines:
 def named_in_hex(line: bytes, *, is_reversed: bool = False) -> Frame | Noise:
     """The card of a line of the profile `line-hex`."""
     if not HEX_DIGITS.issuperset(line):
-        return Noise("not only hexadecimal digits", line)
+        return Noise(msgid("not only hexadecimal digits"), line)
     if len(line) % 2:
-        return Noise("an odd number of hexadecimal digits", line)
+        return Noise(msgid("an odd number of hexadecimal digits"), line)
     return named(bytes.fromhex(line.decode("ascii")), line, is_reversed=is_reversed)
 
 
@@ -74,7 +76,7 @@ def named_in_decimal(line: bytes, *, is_reversed: bool = False) -> Frame | Noise
     Nothing is made up for what a reader leaves out: fewer bits than a card has name no card.
     """
     if not _DIGITS.issuperset(line):
-        return Noise("not only decimal digits", line)
+        return Noise(msgid("not only decimal digits"), line)
     if _THREE_BYTES.fullmatch(line):
         return Noise(CUT, line)
     if (words := _TWO_WORDS.fullmatch(line)) is not None:
@@ -84,9 +86,9 @@ def named_in_decimal(line: bytes, *, is_reversed: bool = False) -> Frame | Noise
     elif _WHOLE_TAG.fullmatch(line):
         number, size = int(line), EM_BYTES
     else:
-        return Noise("not as many digits as a card's number has: 13, 12 or 10, or 5 and 5 with a comma", line)
+        return Noise(ODD_LENGTH, line)
     if not 0 <= number < 1 << (8 * size):
-        return Noise(TOO_LARGE if size < EM_BYTES else "a number of more than 40 bits, which no tag has", line)
+        return Noise(TOO_LARGE if size < EM_BYTES else msgid("a number of more than 40 bits, which no tag has"), line)
     return named(number.to_bytes(size, "big"), line, is_reversed=is_reversed)
 
 
