@@ -103,7 +103,7 @@ def _status_lines(answer: Answer) -> list[tuple[str, str, str | None]]:
         _clock_line(clock),
     ]
     lines += [reader_line(name, state) for name, state in answer["readers"].items()]
-    lines += [(_("door {name}").format(name=name), state, None) for name, state in answer["doors"].items()]
+    lines += [(_("door {name}").format(name=name), _(state), None) for name, state in answer["doors"].items()]
     lit = [_(name) for name in LIGHTS if lights[name]]
     showing = _("showing {pattern}").format(pattern=lights["shown"])
     shining = _(" and ").join(lit) or _("dark")
@@ -138,8 +138,9 @@ def reader_words(state: dict[str, Any]) -> tuple[str, str]:
 
 
 def _clock_line(clock: dict[str, Any]) -> tuple[str, str, str | None]:
-    words = f"{clock['utc']} ({clock['quality']})"
-    match clock["quality"]:
+    quality = clock["quality"]
+    words = f"{clock['utc']} ({_(quality)})"
+    match quality:
         case ClockQuality.SYNCHRONISED:
             return (_("clock"), words, GOOD)
         case ClockQuality.UNTRUSTED:

@@ -10,10 +10,32 @@ from edge.cli.ask import console, print_json
 from edge.doctor import WORST_FIRST, Finding, Verdict, worst
 from edge.doctor.checkup import check_up
 from edge.doctor.examination import Progress
-from edge.words import _
+from edge.words import _, msgid
 
 EXIT_BAD: Final = 1
 COLOURS: Final = {Verdict.BAD: "bold red", Verdict.DOUBTFUL: "yellow", Verdict.UNKNOWN: "dim", Verdict.GOOD: "green"}
+
+PARTS: Final = (
+    msgid("configuration"),
+    msgid("daemon"),
+    msgid("reader"),
+    msgid("readers"),
+    msgid("gpio"),
+    msgid("signals"),
+    msgid("door"),
+    msgid("doors"),
+    msgid("clock"),
+    msgid("disk"),
+    msgid("ledger"),
+    msgid("certificate"),
+    msgid("broker"),
+    msgid("cloud"),
+    msgid("binding"),
+    msgid("tables"),
+    msgid("power"),
+    msgid("temperature"),
+)
+"""The first word of each part, as programs get it."""
 
 
 def doctor(path: Path, environment: Mapping[str, str], *, as_json: bool) -> int:
@@ -40,11 +62,17 @@ def summary(findings: Sequence[Finding]) -> str:
     """One line: how many are how, the worst first and by name; the good ones only counted."""
     told = []
     for verdict in WORST_FIRST:
-        parts = [each.part for each in findings if each.verdict is verdict]
+        parts = [named(each.part) for each in findings if each.verdict is verdict]
         if parts:
             names = "" if verdict is Verdict.GOOD else f" ({', '.join(dict.fromkeys(parts))})"
             told.append(f"{len(parts)} {word(verdict)}{names}")
     return ", ".join(told)
+
+
+def named(part: str) -> str:
+    """A part in the reader's language; what the installer calls it stays."""
+    kind, space, name = part.partition(" ")
+    return f"{_(kind)}{space}{name}"
 
 
 def word(verdict: Verdict) -> str:
@@ -72,7 +100,7 @@ def _show(findings: Sequence[Finding]) -> None:
         said = Text(each.found)
         if each.advice:
             said.append(f"\n→ {each.advice}")
-        table.add_row(Text(word(each.verdict), style=COLOURS[each.verdict]), each.part, said)
+        table.add_row(Text(word(each.verdict), style=COLOURS[each.verdict]), named(each.part), said)
     console().print(table)
 
 
@@ -86,4 +114,4 @@ def _waiting() -> Iterator[Progress]:
         yield lambda _parts: None
         return
     with screen.status("") as status:
-        yield lambda parts: status.update(_("looking at {parts} …").format(parts=", ".join(parts)))
+        yield lambda parts: status.update(_("looking at {parts} …").format(parts=", ".join(map(named, parts))))

@@ -66,7 +66,7 @@ def _may_look(folder: Path) -> bool:
 
 def judge_clock(seen: Time) -> Finding:
     """Whether entries get a time that counts, also after the next power cut without network."""
-    words = _("{time} UTC ({quality})").format(time=seen.shows[:19].replace("T", " "), quality=seen.quality.value)
+    words = _("{time} UTC ({quality})").format(time=seen.shows[:19].replace("T", " "), quality=_(seen.quality))
     if seen.quality is ClockQuality.UNTRUSTED and seen.is_blind:
         found = _("{time} UTC, and no time server vouches for it").format(time=seen.shows[:19].replace("T", " "))
         return unknown(PART, found, _("ask as root, who may see when it was last right"))

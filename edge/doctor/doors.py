@@ -53,7 +53,7 @@ def _judge(part: str, door: DoorSettings, told: Mapping[str, Any] | None) -> Fin
     if (judged := _JUDGED.get(state)) is not None:
         return judged(part)
     if told["faulty"]:
-        found = _("{state}, and its lock did not obey").format(state=state)
+        found = _("{state}, and its lock did not obey").format(state=_(state))
         return bad(
             part, found, _("see whether relay or drive is powered: `grindvakt door test {name}`").format(name=door.name)
         )
@@ -65,15 +65,15 @@ def _judge(part: str, door: DoorSettings, told: Mapping[str, Any] | None) -> Fin
         found = _("both switches of the bolt say yes")
         return bad(part, found, _("one is wired or set wrong: see bolt_active_high and withdrawn_active_high"))
     if seen.get("exit"):
-        found = _("{state}; its exit button is pressed").format(state=state)
+        found = _("{state}; its exit button is pressed").format(state=_(state))
         return doubtful(part, found, _("if nobody presses it: it sticks, or see its wires and exit_active_high"))
     return good(part, _state(door, state))
 
 
 def _state(door: DoorSettings, state: str) -> str:
     if door.contact_pin is None:
-        return _("{state}; without a contact nobody knows whether it is open").format(state=state)
-    return state
+        return _("{state}; without a contact nobody knows whether it is open").format(state=_(state))
+    return _(state)
 
 
 def judge_signals(settings: SignalSettings, told: Mapping[str, Any] | None) -> Finding:

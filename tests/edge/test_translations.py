@@ -14,10 +14,12 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 import edge
+from edge.doors.door import DoorState
 from edge.forms import _notes
 from edge.settings import REPEATED, SINGLE
 from edge.signals.patterns import PATTERNS
 from edge.words import DOMAIN, FOLDER
+from protocol.clock import ClockQuality
 
 CODE = Path(edge.__file__).parent
 PROGRAM = [sys.executable, "-m", "edge.cli"]
@@ -28,6 +30,7 @@ def said() -> dict[str, str]:
     found = extract_from_dir(CODE, method_map=[("**.py", "python")], keywords={"_": None, "msgid": None})
     texts = {text: f"edge/{file}:{line}" for file, line, text, _comments, _context in found if isinstance(text, str)}
     texts |= dict.fromkeys((text for each in PATTERNS.values() for text in (each.says, each.words)), "PATTERNS")
+    texts |= dict.fromkeys((each.value for each in (*DoorState, *ClockQuality)), "what is how")
     return texts | dict.fromkeys(_of_settings(), "settings")
 
 
