@@ -53,7 +53,7 @@ def _show(listed: list[_Listed], plugged: Plugged, *, is_running: bool) -> None:
         told = _("reader {name}: {state}").format(name=each.settings.name, state=state)
         print("\n".join([*wrapped(told), f"  {_speech(each.settings)}"]))
     if plugged.why_no_pcsc:
-        print(_("pcscd gives no list of its readers: {why}").format(why=plugged.why_no_pcsc))
+        print(_("pcscd, which PC/SC readers need, does not answer: {why}").format(why=plugged.why_no_pcsc))
     for other in plugged.others:
         print("\n" + _("plugged in, and in no settings; if it is a card reader, add to terminal.toml:"))
         print("".join(f"  {line}\n" for line in other.lines), end="")

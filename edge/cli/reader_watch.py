@@ -2,6 +2,7 @@
 
 import json
 import queue
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -38,7 +39,7 @@ Sightings = Iterator[list[Told]]
 
 def reader_watch(settings: Settings, seconds: float | None, *, as_json: bool) -> int:
     """Show sightings for so many seconds, or until Ctrl-C. Raises DaemonUnreachable if one hangs, SocketForbidden."""
-    say: Callable[[str], None] = (lambda _words: None) if as_json else partial(print, flush=True)
+    say = partial(print, flush=True, file=sys.stderr if as_json else sys.stdout)
     with ExitStack() as stack:
         source, earlier = _source(settings, say, stack)
         shown = _Shown(settings, say, as_json, earlier)

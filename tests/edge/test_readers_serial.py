@@ -204,13 +204,14 @@ def test_twenty_reconnections_leave_no_file_open(
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
-def test_the_simulator_runs_as_a_program_of_its_own(link: Path, seen: Sightings) -> None:
-    command = [sys.executable, "-m", "edge.readers.simulated", "--link", str(link)]
+@pytest.mark.parametrize("profile", list(Profile))
+def test_the_simulator_runs_as_a_program_of_its_own(link: Path, seen: Sightings, profile: Profile) -> None:
+    command = [sys.executable, "-m", "edge.readers.simulated", "--link", str(link), "--profile", profile, "--reversed"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
         assert program.stdin is not None
         assert program.stdout is not None
         assert program.stdout.readline() == "ready\n"
-        reader = SerialReader("gate", str(link))
+        reader = SerialReader("gate", str(link), partial(frames_of, profile, is_reversed=True))
         reader.start(seen.take)
         while seen.is_empty:
             program.stdin.write("tap 0102030405 0.2\n")
