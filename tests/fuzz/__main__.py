@@ -54,7 +54,7 @@ class Trying:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run until so many inputs were tried; the exit status is 0 when none broke the target."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("home", choices=("of_protocol", "of_edge", "of_cards", "of_cloud", "planted"))
+    parser.add_argument("home", choices=("of_protocol", "of_edge", "of_cards", "of_visits", "of_cloud", "planted"))
     parser.add_argument("name")
     parser.add_argument("--runs", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tests.fuzz import of_cards, of_cloud, of_edge, of_protocol
+from tests.fuzz import of_cards, of_cloud, of_edge, of_protocol, of_visits
 from tests.fuzz.engines import HANGS_AFTER, engine_here
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 EVERY: Final = [
     (home.__name__.rpartition(".")[2], name)
-    for home in (of_protocol, of_edge, of_cards, of_cloud)
+    for home in (of_protocol, of_edge, of_cards, of_visits, of_cloud)
     for name in home.TARGETS
 ]
 PATIENCE: Final = 60.0

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fuzz import of_cards, of_cloud, of_edge, of_protocol
+from tests.fuzz import of_cards, of_cloud, of_edge, of_protocol, of_visits
 from tests.fuzz.campaign import EVERY, Outcome, fuzz
 from tests.fuzz.engines import ATHERIS, MUTATIONS, engine_here
 from tests.fuzz.target import Target
@@ -23,7 +23,9 @@ from tests.fuzz.target import Target
 RUNS: Final = 20_000
 SEED: Final = 1
 TARGETS: Final = {
-    name: target for home in (of_protocol, of_edge, of_cards, of_cloud) for name, target in home.TARGETS.items()
+    name: target
+    for home in (of_protocol, of_edge, of_cards, of_visits, of_cloud)
+    for name, target in home.TARGETS.items()
 }
 
 
