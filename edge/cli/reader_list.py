@@ -47,18 +47,25 @@ def reader_list(settings: Settings, *, as_json: bool) -> int:
 
 def _show(listed: list[_Listed], plugged: Plugged, *, is_running: bool) -> None:
     if not is_running:
-        print(_("The daemon does not run, so nobody reads them: `systemctl start grindvakt`."))
+        _say(_("The daemon does not run, so nobody reads them: `systemctl start grindvakt`."))
     for each in listed:
         state = _("not read now") if each.state is None else reader_words(each.state)[0]
-        told = _("reader {name}: {state}").format(name=each.settings.name, state=state)
-        print("\n".join([*wrapped(told), f"  {_speech(each.settings)}"]))
+        _say(_("reader {name}: {state}").format(name=each.settings.name, state=state))
+        print(f"  {_speech(each.settings)}")
     if plugged.why_no_pcsc:
-        print(_("pcscd, which PC/SC readers need, does not answer: {why}").format(why=plugged.why_no_pcsc))
+        _say(_("pcscd, which PC/SC readers need, does not answer: {why}").format(why=plugged.why_no_pcsc))
     for other in plugged.others:
-        print("\n" + _("plugged in, and in no settings; if it is a card reader, add to terminal.toml:"))
+        print()
+        _say(_("plugged in, and in no settings; if it is a card reader, add to terminal.toml:"))
         print("".join(f"  {line}\n" for line in other.lines), end="")
     if not plugged.others:
-        print(_("Nothing else is plugged in that could be a reader."))
+        _say(_("Nothing else is plugged in that could be a reader."))
+
+
+def _say(text: str) -> None:
+    """In lines of the terminal's width; what is to be copied is printed as it is."""
+    for line in wrapped(text):
+        print(line)
 
 
 def _speech(reader: ReaderSettings) -> str:

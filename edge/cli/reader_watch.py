@@ -66,7 +66,8 @@ def _source(settings: Settings, say: Callable[[str], None], stack: ExitStack) ->
     for name, state in first["readers"].items():
         for line in wrapped(_("reader {name}: {state}").format(name=name, state=reader_words(state)[0])):
             say(line)
-    say(_("Hold a card against a reader; each also counts as a tap. Ctrl-C ends."))
+    for line in wrapped(_("Hold a card against a reader; each also counts as a tap. Ctrl-C ends.")):
+        say(line)
     return _from_daemon(settings, first["newest"], say), [_told(each) for each in first["sightings"]]
 
 
