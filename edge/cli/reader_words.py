@@ -131,7 +131,7 @@ def _said(seen: Told) -> str:
 
 
 def _known(seen: Told, card: CardId) -> str:
-    parts = [_(KINDS[card.kind]).format(size=len(card.value) // 2), *([seen.chip] if seen.chip else [])]
+    parts = [_(KINDS[card.kind]).format(size=len(card.value) // 2)]
     if seen.proof in PROOFS:
         parts.append(_(PROOFS[seen.proof]))
     if seen.on_roster is not None:

@@ -314,7 +314,8 @@ def test_a_pcscd_that_hangs_does_not_hold_up_the_list(
     assert main(["reader", "list", "--config", site.config]) == 0
     os.write(goes_on, b"\n")
     os.close(goes_on)
-    assert "it has not answered for 0.1 seconds: `systemctl restart pcscd`" in capsys.readouterr().out
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "it has not answered for 0.1 seconds: `systemctl restart pcscd`" in shown
 
 
 def test_a_port_named_by_the_order_of_plugging_in_is_worth_a_look(
