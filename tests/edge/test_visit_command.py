@@ -2,12 +2,15 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from edge.cli.parser import parser
+from edge.visit.asking import Asked, View
 from tests.support.visited import ANNA, BORIS, BYGG, EL, IN, OUT, Visited, at, denied, tap
 
 
@@ -100,3 +103,23 @@ def test_a_reader_who_has_seen_enough_may_leave(visited: Visited) -> None:
     command = f'"{sys.executable}" -m edge.cli inspect --all --config "{visited.config}" | head -n 1'
     done = subprocess.run(["sh", "-c", command], check=True, capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ("Personalliggare: historik\n", "")
+
+
+def test_the_guide_names_commands_that_there_are() -> None:
+    """Every command and option of docs/inspection.md is one that the command line takes."""
+    text = (Path(__file__).parents[2] / "docs" / "inspection.md").read_text(encoding="utf-8")
+    commands = re.findall(r"`sudo grindvakt (inspect[^`]*)`", text)
+    options = re.findall(r"`(--[a-z-]+(?: [^`]*)?)`", text)
+    assert len(commands) >= 2
+    assert {option.split()[0] for option in options} >= {"--company", "--person", "--by", "--all", "--pdf", "--usb"}
+    for command in commands:
+        assert parser().parse_args(command.split()).command == "inspect"
+    for option in options:
+        assert parser().parse_args(["inspect", "history", *option.split()]).view == "history"
+
+
+def test_the_reference_of_the_ledger_names_what_a_showing_tells() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "ledger.md").read_text(encoding="utf-8")
+    row = next(line for line in text.splitlines() if line.startswith("| `ledger.shown`"))
+    details = Asked(View.PRESENT).details("screen", "root")
+    assert [name for name in details if f"`{name}`" not in row] == []
