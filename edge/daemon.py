@@ -222,8 +222,7 @@ def _build(settings: Settings, simulate: bool, ground: Ground, state: State, sta
     tables.on_change = sightings.tables_changed
     front = _front(settings, stack) if simulate else None
     where, page = settings.link, front.address if front else None
-    kinds = {each.name: each.kind for each in settings.readers}
-    overview = Overview(loop, clock, readers, kinds, tables.enrolment)
+    overview = Overview(loop, clock, readers, {each.name: each.kind for each in settings.readers}, tables.enrolment)
     report = Report(software(), where, clock, outbox, tables, link, overview, doors, signals, resting, pins, page)
     asked, tappable = DoorRequests(doors, ground.walls if simulate else None), _tappable(readers)
     showing = Showing(signals, resting, loop)

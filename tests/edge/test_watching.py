@@ -15,7 +15,7 @@ from tests.support.gate import ANNA
 from tests.support.sightings import Sightings
 from tests.support.waiting import until
 
-LOST = ReaderLost("gate", "it has given no sign of life for 0.2 seconds")
+LOST = ReaderLost("gate", "it has given no sign of life for 0.5 seconds")
 
 
 class Port:
@@ -56,7 +56,7 @@ class Port:
 
 @pytest.fixture(autouse=True)
 def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, seconds in (("RETRY", 0.02), ("STALLED", 0.2), ("LOOK", 0.02), ("LAST_WORDS", 0.1)):
+    for name, seconds in (("RETRY", 0.02), ("STALLED", 0.5), ("LOOK", 0.02), ("LAST_WORDS", 0.1)):
         monkeypatch.setattr(f"edge.readers.watching.{name}", seconds)
 
 
@@ -107,7 +107,7 @@ def test_sessions_that_all_hang_do_not_pile_up_and_the_last_wakes_with_the_devic
     port, watch = watched(ports, seen, hanging=MOST_LEFT + 1)
     assert seen.next() == LOST
     until(lambda: port.begun == MOST_LEFT + 1)
-    assert not threading.Event().wait(0.6)  # three times as long as each of them was waited for
+    assert not threading.Event().wait(1.5)  # three times as long as each of them was waited for
     assert port.begun == MOST_LEFT + 1
     assert not watch.is_there
     port.let_go()
