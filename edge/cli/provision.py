@@ -1,6 +1,7 @@
 """The command that gives an OSDP reader a key of its own, in words for whoever stands before it."""
 
 from collections.abc import Mapping
+from textwrap import fill
 from typing import Final
 
 from edge.cli.ask import print_json
@@ -11,6 +12,8 @@ from edge.words import _, msgid
 
 DONE: Final = frozenset({Outcome.KEYED, Outcome.REPLACED})
 
+WIDTH: Final = 79
+
 WORDS: Final[Mapping[Outcome, str]] = {
     Outcome.KEYED: msgid(
         "Reader {name} has a key of its own now and has answered under it.\n"
@@ -19,8 +22,8 @@ WORDS: Final[Mapping[Outcome, str]] = {
     Outcome.REPLACED: msgid("Reader {name} has a new key and has answered under it. The old one is forgotten."),
     Outcome.SILENT: msgid(
         "Reader {name} does not answer, and has no new key.\n"
-        "Look at its power, at A and B (try them the other way round), and at address and baud: those of the\n"
-        "settings must be those of the reader."
+        "Look at its power, at A and B (try them the other way round), and at address and baud: "
+        "the settings must say what is set at the reader."
     ),
     Outcome.FOREIGN_KEY: msgid(
         "Reader {name} answers, but has another key than ours and is not in install mode.\n"
@@ -32,8 +35,8 @@ WORDS: Final[Mapping[Outcome, str]] = {
     ),
     Outcome.UNPROVED: msgid(
         "Reader {name} answers, but has not proved in time that it has the new key.\n"
-        "Both the old and the new one stay known, and whichever it has is found by itself. Ask again in a minute; if\n"
-        "that fails too, put it in install mode first."
+        "Both the old and the new one stay known, and whichever it has is found by itself. Ask again in a minute; "
+        "if that fails too, put it in install mode first."
     ),
     Outcome.PORT_GONE: msgid(
         "The port of reader {name} is not there, and the reader has no new key.\n"
@@ -49,5 +52,6 @@ def provision(settings: Settings, name: str, *, as_json: bool) -> int:
     if as_json:
         print_json(answer)
     else:
-        print(_(WORDS[outcome]).format(name=name))
+        for paragraph in _(WORDS[outcome]).format(name=name).splitlines():
+            print(fill(paragraph, WIDTH))
     return 0 if outcome in DONE else 1

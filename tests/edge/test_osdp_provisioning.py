@@ -147,7 +147,5 @@ def test_only_readers_with_a_key_are_given_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("outcome", Outcome)
-def test_every_outcome_has_words_that_fit_a_terminal(outcome: Outcome) -> None:
-    lines = WORDS[outcome].format(name="north-gate-in").splitlines()
-    assert all(len(line) <= 110 for line in lines)
-    assert "north-gate-in" in lines[0]
+def test_every_outcome_has_words_that_name_the_reader(outcome: Outcome) -> None:
+    assert "north-gate-in" in WORDS[outcome].format(name="north-gate-in").splitlines()[0]

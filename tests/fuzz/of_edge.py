@@ -40,6 +40,7 @@ from protocol.messages import TableChange, decode, encode
 from protocol.signatures import Verifier
 from protocol.topics import ALL_BLOCKLIST, AUDIENCE_ALL, Down, down
 from tests.bench.gate import cards, furnish
+from tests.fuzz.of_osdp import OSDP
 from tests.fuzz.target import KIB, Target
 from tests.protocol.examples import MESSAGES, SIGNER, TERMINAL
 from tests.support.entries import tap
@@ -234,6 +235,7 @@ TARGETS: Final[Mapping[str, Target]] = {
         longest=512,
         share=16,
     ),
+    **OSDP,
     "down-signed": Target(
         _signed,
         (ProtocolError,),
