@@ -134,7 +134,7 @@ def reader_words(state: dict[str, Any]) -> tuple[str, str]:
         return (_("not heard of yet"), UNSURE)
     lost_at = f"{datetime.fromisoformat(state['lost_at']).astimezone():%Y-%m-%d %H:%M:%S}"
     said = _("lost since {lost_at}: {why}; it comes back by itself")
-    return (said.format(lost_at=lost_at, why=state["why"]), BAD)
+    return (said.format(lost_at=lost_at, why=_(state["why"])), BAD)
 
 
 def _clock_line(clock: dict[str, Any]) -> tuple[str, str, str | None]:

@@ -15,6 +15,9 @@ from protocol.cards import CardId, CardKind
 NXP: Final = b"\x04"  # ISO/IEC 7816-6, annex: the maker's code leads a serial of 7 bytes (ISO/IEC 14443-3, 6.5.4)
 CASCADE_TAG: Final = b"\x88"  # ISO/IEC 14443-3, 6.5.4: more of the serial follows; no serial of 4 bytes begins so
 TEXT: Final = frozenset(range(0x20, 0x7F)) | frozenset(b"\r\n") | {STX, ETX}
+HASTILY: Final = ("taken away", "lost its power", "does not answer")
+"""Parts of the reasons that a PC/SC reader gives for a card that was held too shortly or too far away."""
+
 _NUMBERS: Final = frozenset({CardKind.UID, CardKind.EM})
 _ENDINGS: Final = {
     Profile.ID_12: (b"", b"\r\n\x03"),  # a reader of lines has taken away what comes after the checksum
@@ -146,7 +149,7 @@ def _decimal(seen: Told, card: CardId, reader: ReaderSettings, own: Sequence[str
 def _of_noise(seen: Told, reader: ReaderSettings) -> Iterator[Hint]:
     raw = bytes.fromhex(seen.raw)
     if reader.kind != "serial":
-        if "taken away" in (seen.why or ""):
+        if any(each in (seen.why or "") for each in HASTILY):
             yield Hint(Oddity.HASTY, seen.reader)
         return
     if not raw:

@@ -15,6 +15,7 @@ from edge.readers.frames import Frame, Frames, Noise
 from edge.readers.presence import Presence
 from edge.readers.profiles import Profile, frames_of
 from edge.readers.watching import Turn, Watch
+from edge.words import msgid
 
 FIELD_GAP: Final = 1.0
 """Seconds without a frame after which a card has left the field: readers repeat it several times a second."""
@@ -32,7 +33,7 @@ _WHY: Final = {
     errno.EAGAIN: "another program reads {device}: `fuser -v {device}` names it",
     errno.EBUSY: "another program reads {device}: `fuser -v {device}` names it",
     errno.ENOTTY: "{device} is no serial port",
-    errno.EIO: "it was unplugged",
+    errno.EIO: msgid("it was unplugged"),
 }
 
 

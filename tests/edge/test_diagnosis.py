@@ -148,7 +148,8 @@ def test_bytes_that_name_no_card_are_explained(reads: Profile, sent: bytes, oddi
 
 
 def test_a_hasty_card_is_told_how_to_be_held() -> None:
-    assert odd(unread(b"", "the card was taken away", "out")) == [Hint(Oddity.HASTY, "out")]
+    for why in ("the card was taken away", "the card lost its power", "the card does not answer"):
+        assert odd(unread(b"", why, "out")) == [Hint(Oddity.HASTY, "out")]
     assert odd(unread(b"", "another program holds the card", "out")) == []
 
 
