@@ -195,7 +195,7 @@ def _say_unusable(ground: Ground, service: ServiceState, why: str) -> None:
 def _build(settings: Settings, simulate: bool, ground: Ground, state: State, stack: ExitStack) -> Parts:
     """The inventory, in the order of dependence; `stack` takes it apart in reverse."""
     loop = asyncio.get_running_loop()
-    pins, signals, resting, clock = ground.pins, ground.signals, ground.resting, ground.clock
+    pins, signals, resting, clock, doors = ground.pins, ground.signals, ground.resting, ground.clock, ground.doors
     ledger, tables = state.ledger, state.tables
     resting.hold(Pattern.LEDGER_FAULT, False)  # from now on it can record
     mounted = {each.name: Mounting(each.direction, each.doors) for each in settings.readers}
@@ -203,7 +203,6 @@ def _build(settings: Settings, simulate: bool, ground: Ground, state: State, sta
 
     readers = fitted_readers(settings, ground.folder, tables)
     ground.lights.join(readers)
-    doors = ground.doors
     outbox = Outbox(ledger)
     stack.callback(outbox.close)
     told = partial(condition, software(), readers, doors, resting)
@@ -225,8 +224,7 @@ def _build(settings: Settings, simulate: bool, ground: Ground, state: State, sta
     overview = Overview(loop, clock, readers, {each.name: each.kind for each in settings.readers}, tables.enrolment)
     report = Report(software(), where, clock, outbox, tables, link, overview, doors, signals, resting, pins, page)
     asked, tappable = DoorRequests(doors, ground.walls if simulate else None), _tappable(readers)
-    showing = Showing(signals, resting, loop)
-    visits = Showings(clock, ledger, link.wake)
+    showing, visits = Showing(signals, resting, loop), Showings(clock, ledger, link.wake)
     requests = Requests(report, sightings, showing, asked, visits, tappable if simulate else None)
     local = LocalSocket(_folder(settings.terminal.runtime_dir) / FILE_NAME, requests.respond)
     timekeeping = Timekeeping(clock, ledger, resting.hold, link.wake)
