@@ -9,6 +9,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Final
 
+import edge.log
 from edge.cli.ask import print_json
 from edge.cli.ledger import bar
 from edge.clock.clock import SystemClock, boot_id
@@ -38,6 +39,7 @@ LONGEST_ACCOUNT: Final = 40
 
 def inspect(settings: Settings, asked: argparse.Namespace, environment: MutableMapping[str, str]) -> int:
     """Show what was asked for; 1 where something was wrong with it, such as a ledger that is damaged."""
+    edge.log.configure(2)  # what is shown stands alone on standard output
     environment["LANGUAGE"] = "sv"  # text in the ledger is Swedish (SKVFS 2015:6, 4 §), and what is wrong with it too
     folder = settings.terminal.state_dir
     if folder.exists() and not (os.access(folder, os.R_OK | os.X_OK) and _may_read(folder / NAME)):

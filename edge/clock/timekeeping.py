@@ -44,8 +44,11 @@ def remembered(path: Path, boot: bytes, *, battery: bool, certified: int | None)
 def newest_trusted(path: Path) -> Payload | None:
     """The newest entry whose clock was trusted, read before the ledger is opened; of a damaged file, what can be.
 
-    Looking changes nothing: without a write-ahead log the file is read as it lies, so that none is made beside it.
+    Looking changes nothing: without a write-ahead log the file is read as it lies, so that none is made beside it, and
+    the log of an empty file, which SQLite would throw away at the first look, is left to whoever opens it for good.
     """
+    if not path.is_file() or not path.stat().st_size:
+        return None
     asked = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{asked}", uri=True)) as connection:

@@ -269,6 +269,8 @@ def _opened(path: Path, *, at_rest: bool) -> sqlite3.Connection:
     """A connection that changes nothing, also where nothing can be changed. Raises LedgerUnusable."""
     if not path.is_file():
         raise LedgerUnusable(path, "there is no such file", _NAME_IT)
+    if not path.stat().st_size:  # even reading, SQLite would throw away the log beside it
+        raise LedgerUnusable(path, "its file is empty", _NAME_IT)
     log = path.with_name(f"{path.name}-wal")
     is_fixed = not os.access(path.parent, os.W_OK)
     has_log = log.exists() and log.stat().st_size > 0

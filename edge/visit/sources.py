@@ -55,7 +55,7 @@ class Source:
     @classmethod
     def open(cls, number: int, name: str, label: str, path: Path) -> "Source":
         """Raises LedgerUnusable."""
-        ledger = LedgerInspection(path)
+        ledger = LedgerInspection(path, at_rest=True)  # a log that was lost must not be made anew by looking
         try:
             return cls(number, name, label, ledger, ledger.last_seq)
         except BaseException:

@@ -63,6 +63,15 @@ def test_looking_makes_no_write_ahead_log_where_one_is_lost(path: Path) -> None:
     assert [each.name for each in path.parent.iterdir()] == [path.name]
 
 
+def test_looking_keeps_the_log_of_an_empty_file(path: Path) -> None:
+    """SQLite throws it away at the first look, also where it only reads; the start salvages what it has."""
+    path.touch()
+    log = path.with_name(f"{path.name}-wal")
+    log.write_bytes(b"entries")
+    assert newest_trusted(path) is None
+    assert log.read_bytes() == b"entries"
+
+
 @pytest.mark.feature("F16")
 def test_the_floor_is_the_newest_trusted_entry_however_many_untrusted_ones_follow(path: Path) -> None:
     later = [tap(number, at=4 * HOUR, quality=UNTRUSTED) for number in range(300)]

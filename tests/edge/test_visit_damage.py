@@ -113,3 +113,17 @@ def test_what_was_purged_is_said(visited: Visited) -> None:
     kept = visited.read(history("2026-06-10"), NOW)
     assert any("post 1 till 5 gallrat" in note for note in kept.notes)
     assert len(kept.rows) == 3
+
+
+def test_looking_keeps_the_log_of_an_empty_file(visited: Visited) -> None:
+    """SQLite throws it away at the first look, also where it only reads; the entries in it are all there is left."""
+    visited.record(tap(ANNA, BYGG, IN, NOW - MICROSECONDS))
+    for name in ("ledger.db", "ledger-1.damaged"):
+        (visited.state / name).write_bytes(b"")
+        (visited.state / f"{name}-wal").write_bytes(b"entries")
+    kept = visited.read(history(), NOW)
+    done = visited.inspect("history")
+    assert done.returncode == 1
+    assert any("its file is empty" in note for note in kept.notes)
+    for name in ("ledger.db", "ledger-1.damaged"):
+        assert (visited.state / f"{name}-wal").read_bytes() == b"entries"

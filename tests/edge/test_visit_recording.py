@@ -101,6 +101,7 @@ def test_a_ledger_whose_log_was_lost_is_not_written_to(visited: Visited) -> None
     shown = visited.seen("history")
     assert dict(shown["heading"])["Visningen"].startswith("INTE REGISTRERAD")
     assert len(shown["sections"][0]["rows"]) == 1
+    assert not (visited.state / "ledger.db-wal").exists()  # the next start has to see that it is gone
 
 
 def test_a_disk_that_is_read_only_shows_what_it_has(visited: Visited, tmp_path: Path) -> None:
