@@ -101,12 +101,13 @@ class OsdpBus:
         self.wake()
         thread.join(STALLED)
         self._thread = None
+        ends, self._wake_write = (self._wake_read, self._wake_write), -1  # the number may be another file's at once
         if not thread.is_alive():
-            os.close(self._wake_read)
-            os.close(self._wake_write)
+            for end in ends:
+                os.close(end)
 
     def wake(self) -> None:
-        """Have the thread look now."""
+        """Have the thread look now; called from the thread that starts and stops it."""
         with contextlib.suppress(BlockingIOError, OSError):  # it is about to look, or has ended
             os.write(self._wake_write, b"!")
 

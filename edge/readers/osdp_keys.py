@@ -71,10 +71,13 @@ class ReaderKeys:
         with self._lock:
             stored = self._stored() | {reader: keys}
             nonce = secrets.token_bytes(_NONCE)
-            sealed = self._cipher(self._secret()).encrypt(nonce, msgspec.msgpack.encode(stored), _MAGIC)
-            self._write(FILE_NAME, _MAGIC + nonce + sealed)
-            if self._credential.exists():
-                (self.folder / SECRET_NAME).unlink(missing_ok=True)
+            try:
+                sealed = self._cipher(self._secret()).encrypt(nonce, msgspec.msgpack.encode(stored), _MAGIC)
+                self._write(FILE_NAME, _MAGIC + nonce + sealed)
+                if self._credential.exists():
+                    (self.folder / SECRET_NAME).unlink(missing_ok=True)
+            except OSError as exc:
+                raise ReaderKeysUnusable(self.path, exc.strerror or str(exc)) from exc
 
     @property
     def path(self) -> Path:
@@ -103,13 +106,10 @@ class ReaderKeys:
         return [secret for secret in found if len(secret) >= _LEAST]
 
     def _secret(self) -> bytes:
-        """The one to encrypt with; made if there is none."""
-        try:
-            if not self._credential.exists() and not (self.folder / SECRET_NAME).exists():
-                self._write(SECRET_NAME, secrets.token_bytes(32))
-            found = self._secrets()
-        except OSError as exc:
-            raise ReaderKeysUnusable(self.path, exc.strerror or str(exc)) from exc
+        """The one to encrypt with; made if there is none. Raises OSError too."""
+        if not self._credential.exists() and not (self.folder / SECRET_NAME).exists():
+            self._write(SECRET_NAME, secrets.token_bytes(32))
+        found = self._secrets()
         if not found:
             raise ReaderKeysUnusable(self.path, f"its secret is shorter than {_LEAST} bytes")
         return found[0]
@@ -118,19 +118,16 @@ class ReaderKeys:
         return AESGCM(HKDF(SHA256(), 32, None, _MAGIC).derive(secret))
 
     def _write(self, name: str, content: bytes) -> None:
-        """Write under a new name first: after a power cut the file is the old one or the new one."""
+        """Write under a new name first: after a power cut the file is the old one or the new one. Raises OSError."""
         new = self.folder / f"{name}.new"
-        try:
-            new.unlink(missing_ok=True)
-            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            new.rename(self.folder / name)
-            sync_folder(self.folder)
-        except OSError as exc:
-            raise ReaderKeysUnusable(self.folder / name, exc.strerror or str(exc)) from exc
+        new.unlink(missing_ok=True)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        new.rename(self.folder / name)
+        sync_folder(self.folder)
 
 
 def opened(sealed: bytes, ciphers: list[AESGCM]) -> dict[str, Keys]:

@@ -194,7 +194,7 @@ class Seat:
 
     def _rise(self, panel: Panel, now: float) -> None:
         self.is_up, self._fresh_until = True, now + FRESH
-        self._why, self._failures, self._swap_pause = "", 0, SWAP
+        self._why, self._faulty_store, self._failures, self._swap_pause = "", "", 0, SWAP
         self._shown, self._waiting = _Shown(), set()
         self.settle()
         if self._can(panel, Act.SHOW) and panel.rest(self.address):

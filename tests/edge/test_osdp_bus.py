@@ -264,5 +264,15 @@ def test_nothing_is_reported_after_the_stop(gate: OsdpGate) -> None:
     assert isinstance(gate.next(), ReaderLost)
 
 
+def test_a_light_after_the_stop_goes_into_no_file(gate: OsdpGate, tmp_path: Path) -> None:
+    """The number of a closed pipe is the next file's; a byte for the bus must not end up in a ledger."""
+    gate.stop_terminal()
+    with (tmp_path / "ledger.db").open("wb") as first, (tmp_path / "tables.db").open("wb") as second:
+        gate[IN].light(Light(green=True))
+        gate.bus.wake()
+        assert first.fileno() != second.fileno()
+    assert [(tmp_path / name).stat().st_size for name in ("ledger.db", "tables.db")] == [0, 0]
+
+
 def test_the_keys_are_those_that_were_given(gate: OsdpGate) -> None:
     assert {address: gate.box(address).key for address in KEYS} == KEYS
