@@ -31,6 +31,10 @@ class Proof(StrEnum):
     FOREIGN = "foreign"
 
 
+REFUTED: Final = frozenset({Proof.COPIED, Proof.MISMATCHED, Proof.FOREIGN})
+"""What proves that a card is not the one that it says it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Credential:
     """A card's proof, and when the card is valid (microseconds UTC; None: without a beginning, or an end).
@@ -45,7 +49,7 @@ class Credential:
     @property
     def is_refuted(self) -> bool:
         """Says whether the card is proved not to be the one that it says it is."""
-        return self.proof in {Proof.COPIED, Proof.MISMATCHED, Proof.FOREIGN}
+        return self.proof in REFUTED
 
     def is_out_of_date(self, now: ClockReading) -> bool:
         """Says whether it is not valid yet or no longer; a clock that nobody trusts says neither."""

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, and_, func, select
+from sqlalchemy import Row, Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from cloud.attendance.facts import boots, true_time
@@ -16,6 +16,7 @@ from cloud.scope import Scope
 from cloud.units.models import Unit
 from protocol.cards import CardId
 from protocol.clock import ClockQuality
+from protocol.credentials import REFUTED
 from protocol.decision import Direction, Proof, Reason
 from protocol.entries import Outcome
 from protocol.errors import CardIdInvalid
@@ -47,8 +48,10 @@ def _corrected(rows: Session, scope: Scope, taps: list[TapLine]) -> list[TapLine
 def _taps() -> Select[*tuple[Any, ...]]:
     """Taps with the names behind their ids; a name is looked for within the entry's customer only.
 
-    Where the terminal knew nobody, whoever holds the card by now is named: the card's list is completed here.
+    Where the terminal knew nobody, whoever holds the card by now is named: the card's list is completed here. A card
+    that is proved to be another's names nobody.
     """
+    believed = or_(Entry.proof.is_(None), Entry.proof.not_in([proof.value for proof in REFUTED]))
     card_here = and_(CardIdentity.customer_id == Entry.customer_id, CardIdentity.identity == Entry.card)
 
     def named(model: type[Person | Company | Project | Unit], column: Any) -> Any:
@@ -73,7 +76,7 @@ def _taps() -> Select[*tuple[Any, ...]]:
             Project.zone,
             Unit.name.label("unit"),
         )
-        .outerjoin(CardIdentity, and_(Entry.person.is_(None), card_here))
+        .outerjoin(CardIdentity, and_(Entry.person.is_(None), believed, card_here))
         .outerjoin(Card, Card.id == CardIdentity.card_id)
         .outerjoin(Person, named(Person, func.coalesce(Entry.person, Card.person_id)))
         .outerjoin(Company, named(Company, func.coalesce(Entry.company, Card.company_id)))

@@ -13,15 +13,13 @@ from cloud.people.identities import Seen, learn
 from cloud.portal.moments import from_microseconds
 from cloud.sync.decoding import Columns, place
 from protocol.cards import CardId
-from protocol.decision import Proof, Reason
+from protocol.credentials import REFUTED
+from protocol.decision import Reason
 from protocol.entries import Outcome
 from protocol.errors import CardIdInvalid
 
 LISTED: Final = frozenset({Reason.NOT_ENROLLED.value, Reason.UNBOUND.value})
 """What an unknown card is refused for when somebody holds it against a terminal so that it can be enrolled."""
-
-REFUTED: Final = frozenset({Proof.COPIED.value, Proof.MISMATCHED.value, Proof.FOREIGN.value})
-"""What a card tells of itself is not believed after that, though it was let out."""
 
 _CARD, _ALSO, _PERSON = place(Entry.card), place(Entry.also), place(Entry.person)
 _OUTCOME, _REASON, _PROOF = place(Entry.outcome), place(Entry.reason), place(Entry.proof)
@@ -40,7 +38,10 @@ class Cards:
         self._seen: defaultdict[str, dict[tuple[str, ...], Seen]] = defaultdict(dict)
 
     def note(self, customer: str, terminal: str, columns: Columns) -> None:
-        """Take in what is a tap by a card that the terminal knew nobody behind, or that has several identities."""
+        """Take in what is a tap by a card that the terminal knew nobody behind, or that has several identities.
+
+        What a card tells of itself that is proved to be another's is not believed, though it may have been let out.
+        """
         if columns[_OUTCOME] is None or (columns[_PERSON] is not None and columns[_ALSO] is None):
             return
         counts = columns[_OUTCOME] == Outcome.GRANTED

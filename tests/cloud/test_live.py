@@ -185,6 +185,17 @@ def test_a_card_that_the_terminal_did_not_know_is_named_by_whoever_holds_it(kari
     assert "Anna Lindqvist Kvarnholmens Bygg AB" in words_of(karin.get("/"))
 
 
+@pytest.mark.feature("F05")
+@pytest.mark.parametrize(("proof", "is_named"), [(Proof.COPIED, False), (Proof.NO_KEY, True), (Proof.GENUINE, True)])
+def test_a_card_that_is_proved_to_be_anothers_is_not_named_after_its_owner(
+    karin: Visitor, site: Site, proof: Proof, is_named: bool
+) -> None:
+    """At an `out` reader it is let out; the page must not say that the owner went."""
+    copied = Holder(site.holders["Anna Lindqvist"].card)
+    site.tap(an_in(site, holder=copied, direction=Direction.OUT, proof=proof))
+    assert ("Anna Lindqvist" in words_of(karin.get("/"))) is is_named
+
+
 def test_no_page_holds_a_whole_card_number(karin: Visitor, site: Site) -> None:
     site.tap(an_in(site))
     assert site.holders["Anna Lindqvist"].card.partition(":")[2] not in karin.get("/").text

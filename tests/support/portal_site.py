@@ -294,7 +294,7 @@ def a_morning(site: Site, now: datetime) -> list[TapDraft]:
         TapDraft(GATE, site.holders["Anna Lindqvist"], late + timedelta(seconds=215), site.project, Direction.OUT),
         TapDraft(
             GATE,
-            site.holders["Mikael Sundström"],
+            Holder(site.holders["Mikael Sundström"].card),
             late + timedelta(seconds=190),
             site.project,
             Direction.IN,
