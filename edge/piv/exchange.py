@@ -11,6 +11,7 @@ from typing import Final, Protocol, TypeVar
 from edge.errors import CardFault
 from edge.piv.chuid import Chuid
 from edge.piv.tlv import fields, unwrapped, wrapped
+from edge.words import msgid
 from protocol.cards import CardId
 from protocol.decision import Credential
 
@@ -30,7 +31,7 @@ MOST_STEPS: Final = 96
 """Commands for one answer; a chain of 8192 bytes has 32 parts, or 64 of half the size."""
 
 SUCCESS: Final = b"\x90\x00"
-TAKEN_AWAY: Final = "the card was taken away"
+TAKEN_AWAY: Final = msgid("the card was taken away")
 _ENDED_EARLY: Final = b"\x62\x82"  # ISO/IEC 7816-4, 5.6: the end was reached before Le bytes
 _GET_RESPONSE: Final = bytes.fromhex("00C00000")
 _LINK: Final = 0xFF
@@ -38,9 +39,9 @@ _REFUSED: Final = frozenset({0x69, 0x6A, 0x6D, 0x6E})
 """First bytes of a status that says no (ISO/IEC 7816-4, 5.6): not allowed, not there, not known. Others are faults."""
 
 _STATUS_WORDS: Final[dict[bytes, str]] = {
-    b"\x63\x00": "the reader could not read the card",
-    b"\x62\x82": "the card gave less than was asked for",
-    b"\x6a\x81": "the card has no serial number to read",
+    b"\x63\x00": msgid("the reader could not read the card"),
+    b"\x62\x82": msgid("the card gave less than was asked for"),
+    b"\x6a\x81": msgid("the card has no serial number to read"),
 }
 
 

@@ -14,6 +14,7 @@ from edge.readers import CardSeen, CardUnread, Sighting
 from edge.readers.atr import announced
 from edge.readers.contactless import identified
 from edge.readers.watching import Turn, Watch
+from edge.words import msgid
 from protocol.cards import CardId
 
 WAIT_MS: Final = 1000
@@ -24,15 +25,15 @@ LONGEST_READ: Final = 5.0
 _CARD_FAULTS: Final = {
     scard.SCARD_W_REMOVED_CARD: TAKEN_AWAY,
     scard.SCARD_E_NO_SMARTCARD: TAKEN_AWAY,
-    scard.SCARD_W_UNPOWERED_CARD: "the card lost its power",
-    scard.SCARD_W_UNRESPONSIVE_CARD: "the card does not answer",
-    scard.SCARD_W_UNSUPPORTED_CARD: "the card answers in no known way",
-    scard.SCARD_W_RESET_CARD: "another program reset the card",
+    scard.SCARD_W_UNPOWERED_CARD: msgid("the card lost its power"),
+    scard.SCARD_W_UNRESPONSIVE_CARD: msgid("the card does not answer"),
+    scard.SCARD_W_UNSUPPORTED_CARD: msgid("the card answers in no known way"),
+    scard.SCARD_W_RESET_CARD: msgid("another program reset the card"),
     scard.SCARD_E_NOT_TRANSACTED: TAKEN_AWAY,
     scard.SCARD_F_COMM_ERROR: TAKEN_AWAY,
-    scard.SCARD_E_PROTO_MISMATCH: "the card speaks no known protocol",
-    scard.SCARD_E_CARD_UNSUPPORTED: "the card answers in no known way",
-    scard.SCARD_E_SHARING_VIOLATION: "another program holds the card",
+    scard.SCARD_E_PROTO_MISMATCH: msgid("the card speaks no known protocol"),
+    scard.SCARD_E_CARD_UNSUPPORTED: msgid("the card answers in no known way"),
+    scard.SCARD_E_SHARING_VIOLATION: msgid("another program holds the card"),
 }
 
 
@@ -101,7 +102,7 @@ class PcscReader:
                 self._expect(outcome)
             state: int = states[0][1]
             if state & (scard.SCARD_STATE_UNKNOWN | scard.SCARD_STATE_UNAVAILABLE | scard.SCARD_STATE_IGNORE):
-                raise ReaderGone(self.name, "it was unplugged")
+                raise ReaderGone(self.name, msgid("it was unplugged"))
             watch.alive()
             self._forget_if_gone(known, state, timed_out=outcome == scard.SCARD_E_TIMEOUT)
             if _is_new_card(known, state):
@@ -131,7 +132,7 @@ class PcscReader:
                     answers.append(self._transmit(card, protocol, command))
                     watch.alive()
                     if time.monotonic_ns() - began > LONGEST_READ * 1e9:
-                        raise CardFault("the card takes too long")
+                        raise CardFault(msgid("the card takes too long"))
                     return answers[-1]
 
                 found = carried(identified(self._prover, is_reversed=self._is_reversed), transmit)
