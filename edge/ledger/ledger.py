@@ -34,7 +34,6 @@ PAGE_SIZE: Final = 1024  # bytes; a tap writes little more than half of what it 
 _PERHAPS_FULL: Final = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
 
 _log: FilteringBoundLogger = structlog.get_logger()
-
 Details = Callable[[], dict[str, str]]
 
 _PAYLOAD: Final = "SELECT coalesce(cast(bytes AS BLOB), x'') FROM payload WHERE seq = ?"
