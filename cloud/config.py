@@ -43,7 +43,9 @@ class Broker(BaseModel):
 
     host: str = Field(description="name or address of the broker, as its certificate has it")
     port: Port = Field(default=8883, description="its port with TLS")
-    ca: Path = Field(description="file with the certificate authority that signed the broker's certificate and the terminals'")
+    ca: Path = Field(
+        description="file with the certificate authority that signed the broker's certificate and the terminals'"
+    )
     certificate: Path = Field(description="file with the cloud's certificate there; its common name is `cloud`")
     key: Path = Field(description="file with the key of that certificate")
 

@@ -111,7 +111,14 @@ def test_thirteen_hours_are_counted_in_hours_where_the_clock_shows_twelve_or_fou
 
 
 def test_only_a_pass_that_nothing_ended_is_open() -> None:
-    moves = [("anna", IN, 0), ("boris", IN, 1), ("boris", IN, 2), ("carla", OUT, 3), ("doris", IN, 4), ("doris", OUT, 5)]
+    moves = [
+        ("anna", IN, 0),
+        ("boris", IN, 1),
+        ("boris", IN, 2),
+        ("carla", OUT, 3),
+        ("doris", IN, 4),
+        ("doris", OUT, 5),
+    ]
     open_ones = [found.is_open for found in made(steps(*moves))]
     assert open_ones == [True, False, True, False, False]
 
