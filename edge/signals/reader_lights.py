@@ -1,7 +1,7 @@
 """Shows on the readers' own lights what the terminal's show: the terminal's first, and nobody waits for a reader."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Protocol, runtime_checkable
 
 from edge.signals.signals import Outputs
@@ -41,7 +41,7 @@ class ReaderLights:
     def __init__(self, pins: Outputs) -> None:
         self._pins = pins
         self._lamps: Mapping[str, Lamp] = {}
-        self._state = DARK
+        self._on = {"red": False, "green": False, "buzzer": False}
         self._facing: str | None = None
         self._told: dict[str, Light] = {}
         self.is_answering: Callable[[], bool] = _never
@@ -60,13 +60,15 @@ class ReaderLights:
         try:
             self._pins.set(name, on)
         finally:
-            self._state = replace(self._state, **{name: on})
+            self._on[name] = on
             self._tell()
 
     def _tell(self) -> None:
-        answers = self.is_answering()
+        if not self._lamps:
+            return
+        answers, state = self.is_answering(), Light(**self._on)
         for name, lamp in self._lamps.items():
-            shown = DARK if answers and name != self._facing else self._state
+            shown = DARK if answers and name != self._facing else state
             if self._told.get(name) != shown:
                 self._told[name] = shown
                 lamp.light(shown)
