@@ -316,7 +316,9 @@ def test_the_object_says_whether_it_is_packed(how: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "packed", [gzip.compress(bytes(LARGEST + 1)), gzip.compress(bytes(50_000_000)), gzip.compress(b"cut")[:-9], b"none"]
+    "packed",
+    [gzip.compress(bytes(LARGEST + 1)), gzip.compress(bytes(50_000_000)), gzip.compress(b"cut")[:-9], b"none"],
+    ids=["a byte too long", "a bomb", "cut", "none"],
 )
 def test_what_unpacks_to_nothing_or_too_much_is_refused(packed: bytes) -> None:
     with pytest.raises(CardFault):
