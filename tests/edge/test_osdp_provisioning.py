@@ -7,7 +7,7 @@ import pytest
 
 from edge.cli.provision import WORDS
 from edge.errors import ReaderKeysUnusable, RequestRefused
-from edge.readers import CardSeen, CardUnread
+from edge.readers import CardSeen
 from edge.readers.osdp import Act
 from edge.readers.osdp_keys import Keys
 from edge.readers.provisioning import Outcome, provision
@@ -22,12 +22,7 @@ SEEN = CardSeen(CardId.parse("uid:04A1B2C3"), "in")
 
 def reads_cards(gate: OsdpGate) -> bool:
     """Hold a card against the reader, again if it says so, and see whether it is read."""
-    gate.wait_for(IN)
-    while True:
-        gate.simulator.tap(IN, UID)
-        seen = gate.until(lambda seen: isinstance(seen, CardSeen | CardUnread))[-1]
-        if isinstance(seen, CardSeen):
-            return seen == SEEN
+    return gate.hold(IN, UID) == SEEN
 
 
 @pytest.mark.feature("F08")

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from edge.readers import Sighting
+from edge.readers import CardSeen, CardUnread, Sighting
 from edge.readers.osdp_bus import OsdpBus, OsdpReader
 from edge.readers.osdp_keys import Keys, ReaderKeys
 from edge.readers.osdp_simulator import OsdpSimulator, SimulatedOsdpReader
@@ -82,6 +82,19 @@ class OsdpGate:
     def until(self, wanted: Callable[[Sighting], bool]) -> list[Sighting]:
         """Everything up to this."""
         return self.seen.until(wanted, PATIENCE)
+
+    def hold(self, address: int, raw: bytes) -> CardSeen:
+        """Hold a card against a reader as people do: again, when nothing comes of it while the reader comes up."""
+        self.wait_for(address)
+        for _ in range(10):
+            self.simulator.tap(address, raw)
+            try:
+                seen = self.seen.until(lambda sighting: isinstance(sighting, CardSeen | CardUnread), 3.0)[-1]
+            except AssertionError:
+                continue
+            if isinstance(seen, CardSeen):
+                return seen
+        raise AssertionError(f"reader {address} read no card")
 
     def provision(self, address: int) -> Outcome:
         """Give the reader a key, and wait for what comes of it."""
