@@ -40,6 +40,9 @@ REFUSALS: Final = 2
 FRESH: Final = 0.3
 """Seconds after a Secure Channel came about in which a reader hands over what it kept while nobody listened."""
 
+LONGEST_FRESH: Final = 3.0
+"""Seconds after which it has handed over all of it: sixty cards, one with each poll."""
+
 WHOLE_FOR: Final = 0.3
 """Seconds that a reader must be whole again before it is believed."""
 
@@ -81,6 +84,7 @@ class Seat:
     up_at: float = 0.0
     _fell_at: float = 0.0
     _fresh_until: float = 0.0
+    _rose_at: float = 0.0
     _faulty_store: str = ""
     _why: str = ""
     _failures: int = 0
@@ -193,7 +197,7 @@ class Seat:
             self._report(ReaderBack(self.name))
 
     def _rise(self, panel: Panel, now: float) -> None:
-        self.is_up, self._fresh_until = True, now + FRESH
+        self.is_up, self._rose_at, self._fresh_until = True, now, now + FRESH
         self._why, self._faulty_store, self._failures, self._swap_pause = "", "", 0, SWAP
         self._shown, self._waiting = _Shown(), set()
         self.settle()
@@ -230,7 +234,7 @@ class Seat:
         """A reader may hand over cards of hours ago when it is back: they are no taps of now, and open nothing."""
         now = time.monotonic()
         if not self.is_up or now < self._fresh_until:
-            self._fresh_until = now + FRESH
+            self._fresh_until = min(now + FRESH, self._rose_at + LONGEST_FRESH)
             return KEPT
         return card_of(read, reversed_bytes=self.reversed_bytes)
 

@@ -86,7 +86,7 @@ class OsdpGate:
     def hold(self, address: int, raw: bytes) -> CardSeen:
         """Hold a card against a reader as people do: again, when nothing comes of it while the reader comes up."""
         self.wait_for(address)
-        for _ in range(10):
+        for _ in range(200):
             self.simulator.tap(address, raw)
             try:
                 seen = self.seen.until(lambda sighting: isinstance(sighting, CardSeen | CardUnread), 3.0)[-1]
