@@ -86,6 +86,7 @@ class OsdpGate:
     def hold(self, address: int, raw: bytes) -> CardSeen:
         """Hold a card against a reader as people do: again, when nothing comes of it while the reader comes up."""
         self.wait_for(address)
+        until(lambda: self.box(address).is_secure, PATIENCE, f"reader {address} in a Secure Channel")
         for _ in range(200):
             self.simulator.tap(address, raw)
             try:
