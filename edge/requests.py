@@ -19,7 +19,7 @@ from edge.local import (
     Request,
 )
 from edge.readers import CardSeen
-from edge.readers.provisioning import provision
+from edge.readers.osdp.requests import provision
 from edge.readers.simulated import ReaderAct, SimulatedReader
 from edge.report import Report
 from edge.sightings import Sightings

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from edge.doors.rules import Relock
 from edge.pins.lines import Pull
-from edge.readers.profiles import Profile
+from edge.readers.serial.profiles import Profile
 from protocol.decision import ReaderDirection
 from protocol.errors import TerminalId
 

@@ -145,14 +145,14 @@ class Site:
         reader: list[str | Path] = [
             python,
             "-m",
-            "edge.readers.virtual_reader",
+            "edge.readers.pcsc.virtual_reader",
             "--dir",
             self._pcscd,
             "--ports",
             str(self.ports.card),
         ]
         yield Program("virtual-reader", reader, self._logs)
-        card = ["-m", "edge.readers.virtual_card", "--port", str(self.ports.card)]
+        card = ["-m", "edge.readers.pcsc.virtual_card", "--port", str(self.ports.card)]
         yield Program("virtual-card", [python, *card], self._logs)
         found_by = {"PCSCLITE_CSOCK_NAME": str(self._pcscd / "run" / "pcscd.comm")}
         for terminal in TERMINALS:

@@ -6,7 +6,7 @@ from typing import Final
 
 from edge.cli.ask import print_json
 from edge.local import FILE_NAME, AskProvision, ask
-from edge.readers.provisioning import Outcome
+from edge.readers.osdp.requests import Outcome
 from edge.settings import Settings
 from edge.words import _, msgid
 

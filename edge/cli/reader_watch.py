@@ -94,8 +94,8 @@ def _opened_here(settings: Settings, say: Callable[[str], None], stack: ExitStac
     import edge.log
 
     edge.log.configure(2)  # what is shown stands alone on standard output
-    from edge.readers.buses import Buses
     from edge.readers.fitting import fitted_reader
+    from edge.readers.osdp.buses import Buses
 
     for line in wrapped(
         _(

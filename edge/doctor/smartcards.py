@@ -10,7 +10,7 @@ from edge.doctor.ports import Trouble
 from edge.words import _
 
 if TYPE_CHECKING:
-    from edge.readers.pcscd import Pcscd
+    from edge.readers.pcsc.pcscd import Pcscd
 
 PROGRAM: Final = Path("/usr/sbin/pcscd")
 INTERFACES: Final = Path("/sys/bus/usb/devices")
@@ -35,7 +35,7 @@ def look_at_smartcards() -> Smartcards:
     """Ask pcscd and the kernel."""
     pcscd = None
     if find_spec("smartcard") is not None:
-        from edge.readers.pcscd import ask_pcscd
+        from edge.readers.pcsc.pcscd import ask_pcscd
 
         pcscd = ask_pcscd()
     return Smartcards(pcscd, PROGRAM.exists(), _plugged_in(), _rival())

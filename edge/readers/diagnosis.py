@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from edge.readers.checked_frames import ETX, STX
-from edge.readers.frames import Frame
-from edge.readers.profiles import Profile, frames_of
+from edge.readers.serial.checked_frames import ETX, STX
+from edge.readers.serial.frames import Frame
+from edge.readers.serial.profiles import Profile, frames_of
 from edge.readers.told import Told, What
 from edge.settings import ReaderSettings
 from protocol.cards import CardId, CardKind

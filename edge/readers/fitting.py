@@ -9,8 +9,8 @@ import structlog
 from edge.events import Event
 from edge.piv.exchange import Asks
 from edge.readers import Reader
-from edge.readers.buses import Buses
-from edge.readers.profiles import frames_of
+from edge.readers.osdp.buses import Buses
+from edge.readers.serial.profiles import frames_of
 from edge.readers.simulated import SimulatedReader
 from edge.settings import CardSettings, ReaderSettings, Settings
 from edge.tables.tables import Tables
@@ -29,11 +29,11 @@ def fitted_reader(settings: ReaderSettings, buses: Buses, prover: Asks | None = 
     """Not started yet; what drives a kind is loaded only where one is there. `prover` asks its cards for proof."""
     match settings.kind:
         case "pcsc":
-            from edge.readers.pcsc import PcscReader
+            from edge.readers.pcsc.pcsc import PcscReader
 
             return PcscReader(settings.name, settings.pcsc or "", is_reversed=settings.reversed, prover=prover)
         case "serial":
-            from edge.readers.serial import SerialReader
+            from edge.readers.serial.serial import SerialReader
 
             frames = partial(frames_of, settings.profile, is_reversed=settings.reversed)
             return SerialReader(settings.name, str(settings.device), frames, settings.baud)

@@ -87,7 +87,7 @@ def _known_to_pcscd() -> tuple[Sequence[str], str | None]:
     """Its readers, or why it gives none: asked in a thread of its own, since a pcscd that hangs never answers."""
     if find_spec("smartcard") is None:
         return (), "the part for PC/SC is not installed"
-    from edge.readers.pcscd import Pcscd, ask_pcscd
+    from edge.readers.pcsc.pcscd import Pcscd, ask_pcscd
 
     answers: list[Pcscd] = []
     asker = threading.Thread(target=lambda: answers.append(ask_pcscd()), name="question to pcscd", daemon=True)

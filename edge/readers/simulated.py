@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.readers import CardSeen, CardUnread, ReaderBack, ReaderLost, Sighting
-from edge.readers.profiles import Profile, spoken
+from edge.readers.serial.profiles import Profile, spoken
 from protocol.cards import CardId
 
 REPEAT: Final = 0.2

@@ -13,9 +13,9 @@ import osdp
 import serial
 
 from edge.readers import CardSeen, ReaderBack, ReaderLost, Sighting
-from edge.readers.osdp_bus import OsdpBus
-from edge.readers.osdp_keys import Keys, ReaderKeys
-from edge.readers.osdp_simulator import OsdpSimulator, SimulatedOsdpReader
+from edge.readers.osdp.bus import OsdpBus
+from edge.readers.osdp.keys import Keys, ReaderKeys
+from edge.readers.osdp.simulator import OsdpSimulator, SimulatedOsdpReader
 from tests.bench.figures import Figure, Target, Told
 from tests.support.sightings import Sightings
 from tests.support.waiting import until

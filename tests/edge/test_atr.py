@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.readers.atr import announced
-from edge.readers.virtual_card import ATR, ATR_PIV
+from edge.readers.pcsc.atr import announced
+from edge.readers.pcsc.virtual_card import ATR, ATR_PIV
 
 GOLDEN = {
     # Gemalto, PC/SC guide of the Prox-DU and Prox-SU, DOC119811A, page 101

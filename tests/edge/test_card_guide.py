@@ -16,7 +16,7 @@ from edge.piv.issuer import Issuer
 from edge.piv.kept import Kept, take
 from edge.piv.proof import Prover
 from edge.piv.trusted import Issuers
-from edge.readers.contactless import GET_UID, identified
+from edge.readers.pcsc.contactless import GET_UID, identified
 from protocol.decision import CardAuthentication, Proof
 
 GUIDE: Final = (Path(__file__).parents[2] / "docs" / "cards.md").read_text(encoding="utf-8")

@@ -17,8 +17,8 @@ import pytest
 
 from edge.cli.__main__ import main
 from edge.local import AskSightings, ask
-from edge.readers.pcscd import Pcscd
-from edge.readers.profiles import Profile
+from edge.readers.pcsc.pcscd import Pcscd
+from edge.readers.serial.profiles import Profile
 from edge.readers.simulated import SerialSimulator
 from edge.settings import ReaderSettings
 from tests.support.gate import ANNA
@@ -269,7 +269,7 @@ def plugged(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     (folder / "usb-new").symlink_to("/dev/null")
     monkeypatch.setattr("edge.readers.plugged.LASTING", (folder, tmp_path / "by-path"))
     known = Pcscd(("ACS ACR122U PICC Interface 00 00", "Identiv uTrust 3700 F 01 00"))
-    monkeypatch.setattr("edge.readers.pcscd.ask_pcscd", lambda: known)
+    monkeypatch.setattr("edge.readers.pcsc.pcscd.ask_pcscd", lambda: known)
     return folder
 
 
@@ -310,7 +310,7 @@ def test_a_pcscd_that_hangs_does_not_hold_up_the_list(
         return Pcscd()
 
     monkeypatch.setattr("edge.readers.plugged.PATIENCE", 0.1)
-    monkeypatch.setattr("edge.readers.pcscd.ask_pcscd", hang)
+    monkeypatch.setattr("edge.readers.pcsc.pcscd.ask_pcscd", hang)
     assert main(["reader", "list", "--config", site.config]) == 0
     os.write(goes_on, b"\n")
     os.close(goes_on)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.readers.diagnosis import Hint, Oddity, hints, turned
-from edge.readers.frames import Noise
-from edge.readers.profiles import Profile, frames_of, spoken
+from edge.readers.serial.frames import Noise
+from edge.readers.serial.profiles import Profile, frames_of, spoken
 from edge.readers.told import Told, What
 from edge.settings import ReaderSettings
 from protocol.cards import CardId, CardKind

@@ -19,8 +19,8 @@ import pytest
 
 from edge.cli.doctor import summary, word
 from edge.doctor import Finding, Verdict, bad, doubtful, good, unknown
-from edge.readers.osdp_keys import Keys, ReaderKeys
-from edge.readers.osdp_simulator import OsdpSimulator, SimulatedOsdpReader
+from edge.readers.osdp.keys import Keys, ReaderKeys
+from edge.readers.osdp.simulator import OsdpSimulator, SimulatedOsdpReader
 from tests.support.certificates import CertificateAuthority
 from tests.support.gate import ANNA
 from tests.support.mosquitto import Mosquitto

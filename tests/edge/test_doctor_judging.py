@@ -23,7 +23,7 @@ from edge.doctor.readers import Readers, judge_readers
 from edge.doctor.smartcards import Smartcards, judge_smartcards, judge_wanted
 from edge.doctor.unit import Unit, unit_in
 from edge.doors.door import DoorState
-from edge.readers.pcscd import Pcscd
+from edge.readers.pcsc.pcscd import Pcscd
 from edge.settings import CardSettings, DoorSettings, ReaderSettings, SignalSettings, TerminalSettings
 from protocol.clock import MICROSECONDS, ClockQuality, ClockReading
 from protocol.errors import TerminalId

@@ -26,7 +26,7 @@ from edge.doctor.ledger import Book, judge_ledger, look_at_ledger
 from edge.doctor.ports import judge_port, look_at_port
 from edge.doctor.readers import judge_readers, look_at_readers
 from edge.doctor.smartcards import judge_smartcards, look_at_smartcards
-from edge.readers.virtual_reader import SOCKET_VARIABLE, VirtualReader, reader_name
+from edge.readers.pcsc.virtual_reader import SOCKET_VARIABLE, VirtualReader, reader_name
 from edge.settings import LinkSettings, ReaderSettings, TerminalSettings
 from protocol.clock import ClockQuality
 from protocol.errors import TerminalId

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.readers.frames import LONGEST, Frame, Noise
-from edge.readers.lines import CUT
-from edge.readers.presence import Presence
-from edge.readers.profiles import Profile, frames_of, spoken
+from edge.readers.serial.frames import LONGEST, Frame, Noise
+from edge.readers.serial.lines import CUT
+from edge.readers.serial.presence import Presence
+from edge.readers.serial.profiles import Profile, frames_of, spoken
 from protocol.cards import CardId
 
 LENGTHS = {

@@ -13,7 +13,7 @@ from edge.doctor import Verdict
 from edge.doctor.cautions import SPECIAL, absences, cautions, used_pins
 from edge.doctor.smartcards import RIVALS
 from edge.doors.contradictions import FIRST_PULLED_DOWN
-from edge.readers.profiles import Profile
+from edge.readers.serial.profiles import Profile
 from edge.settings import DoorSettings, ReaderSettings, SignalSettings
 from tests.house.repository import ROOT
 

@@ -56,7 +56,7 @@ NEVER: Final = {
     "unittest",
     "uvicorn",
 }
-SIMULATED_CARDS: Final = {"edge.piv.applet", "edge.piv.issuer", "edge.piv.kept", "edge.readers.virtual_card"}
+SIMULATED_CARDS: Final = {"edge.piv.applet", "edge.piv.issuer", "edge.piv.kept", "edge.readers.pcsc.virtual_card"}
 """Run beside a terminal, never in it: a daemon cannot make a card, not even one that only it would believe."""
 
 MOST_MODULES: Final = 550

@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from edge.readers import CardSeen, CardUnread, ReaderBack, ReaderLost, ReaderTampered
-from edge.readers.osdp_keys import Keys
+from edge.readers.osdp.keys import Keys
 from edge.signals.reader_lights import DARK, Light
 from protocol.cards import CardId
 from tests.support.osdp_gate import IN, KEYS, OUT, OsdpGate, osdp_gate

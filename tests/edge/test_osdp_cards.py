@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.readers.osdp import CardRead
-from edge.readers.osdp_cards import card_of
+from edge.readers.osdp.cards import card_of
+from edge.readers.osdp.library import CardRead
 from protocol.cards import CardId
 
 

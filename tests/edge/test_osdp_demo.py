@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from edge.readers import CardSeen, ReaderLost
-from edge.readers.osdp_demo import LINES, obey
-from edge.readers.provisioning import Outcome
+from edge.readers.osdp.demo import LINES, obey
+from edge.readers.osdp.requests import Outcome
 from protocol.cards import CardId
 from tests.support.osdp_gate import IN, OsdpGate, osdp_gate
 

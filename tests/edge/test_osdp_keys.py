@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from edge.errors import ReaderKeysUnusable
-from edge.readers.osdp_keys import CREDENTIAL, FILE_NAME, NO_KEYS, SECRET_NAME, Keys, ReaderKeys
+from edge.readers.osdp.keys import CREDENTIAL, FILE_NAME, NO_KEYS, SECRET_NAME, Keys, ReaderKeys
 
 KEY = bytes(range(16))
 OTHER = bytes(range(16, 32))

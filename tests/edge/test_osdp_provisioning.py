@@ -8,9 +8,9 @@ import pytest
 from edge.cli.provision import WORDS
 from edge.errors import ReaderKeysUnusable, RequestRefused
 from edge.readers import CardSeen
-from edge.readers.osdp import Act
-from edge.readers.osdp_keys import Keys
-from edge.readers.provisioning import Outcome, provision
+from edge.readers.osdp.keys import Keys
+from edge.readers.osdp.library import Act
+from edge.readers.osdp.requests import Outcome, provision
 from edge.readers.simulated import SimulatedReader
 from protocol.cards import CardId
 from tests.support.osdp_gate import IN, KEYS, OUT, PATIENCE, OsdpGate, osdp_gate

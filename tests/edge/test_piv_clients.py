@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from edge.piv.applet import Manners, PivCard
 from edge.piv.issuer import Algorithm, Issuer
-from edge.readers.virtual_card import Held, VirtualCard
-from edge.readers.virtual_reader import VirtualReader
+from edge.readers.pcsc.virtual_card import Held, VirtualCard
+from edge.readers.pcsc.virtual_reader import VirtualReader
 from tests.support.pcscd import FieldWatcher, free_port_pairs, running_pcscd
 
 PORT = free_port_pairs(1)[0]

@@ -12,7 +12,7 @@ from edge.errors import CardFault
 from edge.piv.applet import Manners, PivCard
 from edge.piv.exchange import LARGEST_ANSWER, MOST_STEPS, TAKEN_AWAY, carried
 from edge.piv.issuer import Issuer
-from edge.readers.contactless import GET_UID, identified
+from edge.readers.pcsc.contactless import GET_UID, identified
 from protocol.cards import CardId
 from protocol.decision import Proof
 from tests.support.held_card import CHIP, SUCCESS, HeldCard, trusting

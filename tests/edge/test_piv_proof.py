@@ -23,7 +23,7 @@ from edge.piv.chuid import Chuid
 from edge.piv.exchange import carried
 from edge.piv.issuer import Algorithm, Holder, Issuer, chuid, fasc_n
 from edge.piv.tlv import wrapped
-from edge.readers.contactless import identified
+from edge.readers.pcsc.contactless import identified
 from protocol.decision import Credential, Proof
 from tests.support.held_card import SUCCESS, HeldCard, trusting
 

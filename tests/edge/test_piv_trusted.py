@@ -132,5 +132,5 @@ def test_cards_are_asked_while_the_binding_says_so(tmp_path: Path) -> None:
 
 
 def test_a_terminal_without_issuers_loads_no_x509() -> None:
-    asked = "import sys, edge.readers.fitting, edge.readers.pcsc; sys.exit('cryptography.x509' in sys.modules)"
+    asked = "import sys, edge.readers.fitting, edge.readers.pcsc.pcsc; sys.exit('cryptography.x509' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", asked], check=False).returncode == 0

@@ -6,9 +6,9 @@ from typing import Final
 
 import pytest
 
-from edge.readers.frames import Frame, Noise
-from edge.readers.lines import CUT
-from edge.readers.profiles import Profile, frames_of
+from edge.readers.serial.frames import Frame, Noise
+from edge.readers.serial.lines import CUT
+from edge.readers.serial.profiles import Profile, frames_of
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = (ROOT / "docs/readers.md").read_text(encoding="utf-8")

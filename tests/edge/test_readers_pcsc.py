@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from edge.readers import CardSeen, CardUnread, ReaderBack, ReaderLost, Sighting
-from edge.readers.pcsc import PcscReader
-from edge.readers.virtual_card import Pulled, VirtualCard
-from edge.readers.virtual_reader import VirtualReader, reader_name
+from edge.readers.pcsc.pcsc import PcscReader
+from edge.readers.pcsc.virtual_card import Pulled, VirtualCard
+from edge.readers.pcsc.virtual_reader import VirtualReader, reader_name
 from protocol.cards import CardId
 from tests.support.pcscd import FieldWatcher, free_port_pairs, running_pcscd
 from tests.support.sightings import Sightings

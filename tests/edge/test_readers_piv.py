@@ -7,9 +7,9 @@ import pytest
 from edge.piv.applet import Manners, PivCard
 from edge.piv.issuer import Algorithm, Issuer
 from edge.readers import CardSeen, CardUnread, ReaderBack, ReaderLost
-from edge.readers.pcsc import PcscReader
-from edge.readers.virtual_card import Held, Pulled, VirtualCard, random_uid
-from edge.readers.virtual_reader import VirtualReader, reader_name
+from edge.readers.pcsc.pcsc import PcscReader
+from edge.readers.pcsc.virtual_card import Held, Pulled, VirtualCard, random_uid
+from edge.readers.pcsc.virtual_reader import VirtualReader, reader_name
 from protocol.cards import CardId
 from protocol.decision import Proof
 from tests.support.held_card import CHIP, trusting

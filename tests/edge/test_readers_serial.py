@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from edge.readers import CardSeen, CardUnread, ReaderBack, ReaderLost
-from edge.readers.profiles import Profile, frames_of, spoken
-from edge.readers.serial import SerialReader
+from edge.readers.serial.profiles import Profile, frames_of, spoken
+from edge.readers.serial.serial import SerialReader
 from edge.readers.simulated import SerialSimulator, SimulatedReader
 from protocol.cards import CardId
 from tests.support.sightings import Sightings

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from edge.readers import CardSeen, ReaderBack, ReaderLost
-from edge.readers.pcsc import PcscReader
-from edge.readers.virtual_card import VirtualCard
-from edge.readers.virtual_reader import VirtualReader, reader_name
+from edge.readers.pcsc.pcsc import PcscReader
+from edge.readers.pcsc.virtual_card import VirtualCard
+from edge.readers.pcsc.virtual_reader import VirtualReader, reader_name
 from protocol.cards import CardId, CardKind
 from tests.support.pcscd import free_port_pairs, running_pcscd
 from tests.support.sightings import Sightings

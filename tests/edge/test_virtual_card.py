@@ -15,8 +15,8 @@ from edge.errors import VirtualReaderFault
 from edge.piv.applet import PivCard
 from edge.piv.issuer import Issuer
 from edge.piv.kept import Kept, keep
-from edge.readers.virtual_card import ATR, ATR_PIV, Held, Pulled, VirtualCard, obey, random_uid
-from edge.readers.virtual_reader import VirtualReader, reader_name
+from edge.readers.pcsc.virtual_card import ATR, ATR_PIV, Held, Pulled, VirtualCard, obey, random_uid
+from edge.readers.pcsc.virtual_reader import VirtualReader, reader_name
 from tests.support.pcscd import free_port_pairs
 
 GET_UID = bytes.fromhex("FFCA000000")
@@ -26,7 +26,7 @@ PIV = PivCard.issued(bytes(range(16)), Issuer.created("ID06"))
 READ = """
 import sys
 from edge.readers import CardSeen
-from edge.readers.pcsc import PcscReader
+from edge.readers.pcsc.pcsc import PcscReader
 
 def tell(sighting):
     print(sighting.card if isinstance(sighting, CardSeen) else sighting, flush=True)
@@ -197,9 +197,9 @@ def test_reader_and_card_run_as_programs_of_their_own(tmp_path: Path) -> None:
     """As the demonstration runs them: a card inserted by a line on standard input is read by a PC/SC reader."""
     (port,) = free_port_pairs(1)
     found = {**os.environ, "PCSCLITE_CSOCK_NAME": str(tmp_path / "run" / "pcscd.comm")}
-    pcscd = program("edge.readers.virtual_reader", "--dir", str(tmp_path), "--ports", str(port))
+    pcscd = program("edge.readers.pcsc.virtual_reader", "--dir", str(tmp_path), "--ports", str(port))
     assert said(pcscd) == "ready"
-    card = program("edge.readers.virtual_card", "--port", str(port))
+    card = program("edge.readers.pcsc.virtual_card", "--port", str(port))
     reading = subprocess.Popen(
         [sys.executable, "-c", READ, reader_name(port)],
         stdin=subprocess.PIPE,
@@ -234,6 +234,6 @@ def tell(running: subprocess.Popen[str], line: str) -> None:
 
 
 def test_a_virtual_reader_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edge.readers.virtual_reader._START", "exit 1")
+    monkeypatch.setattr("edge.readers.pcsc.virtual_reader._START", "exit 1")
     with pytest.raises(VirtualReaderFault, match=r"pcscd ended: ."):
         VirtualReader(tmp_path, free_port_pairs(1)).start()

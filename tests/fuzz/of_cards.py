@@ -16,7 +16,7 @@ from edge.piv.issuer import Holder, Issuer
 from edge.piv.kept import Kept, keep, take
 from edge.piv.tlv import wrapped
 from edge.piv.trusted import load
-from edge.readers.contactless import card_of, identified
+from edge.readers.pcsc.contactless import card_of, identified
 from protocol.decision import Proof
 from tests.fuzz.target import KIB, Target
 from tests.support.held_card import SUCCESS, HeldCard, trusting

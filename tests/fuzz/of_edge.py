@@ -29,10 +29,10 @@ from edge.panel.questions import QuestionRefused, check_origin, parse_head
 from edge.pins.history import read_pin_history
 from edge.readers import CardSeen, CardUnread, Sighting
 from edge.readers.diagnosis import hints
-from edge.readers.frames import LONGEST, Frame, Noise
-from edge.readers.profiles import Profile, frames_of, spoken
+from edge.readers.pcsc.virtual_card import VirtualCard, obey
+from edge.readers.serial.frames import LONGEST, Frame, Noise
+from edge.readers.serial.profiles import Profile, frames_of, spoken
 from edge.readers.told import told
-from edge.readers.virtual_card import VirtualCard, obey
 from edge.settings import ReaderSettings
 from edge.tables.tables import Tables
 from protocol.errors import ProtocolError

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Final
 
 from edge.errors import ReaderKeysUnusable
-from edge.readers.osdp import CardRead, Panel, Peer
-from edge.readers.osdp_cards import card_of
-from edge.readers.osdp_keys import Keys, ReaderKeys
+from edge.readers.osdp.cards import card_of
+from edge.readers.osdp.keys import Keys, ReaderKeys
+from edge.readers.osdp.library import CardRead, Panel, Peer
 from tests.fuzz.target import Target
 
 ADDRESS: Final = 1

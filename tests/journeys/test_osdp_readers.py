@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from edge.ledger.inspection import LedgerInspection
-from edge.readers.osdp_keys import Keys, ReaderKeys
-from edge.readers.osdp_simulator import OsdpSimulator, SimulatedOsdpReader
+from edge.readers.osdp.keys import Keys, ReaderKeys
+from edge.readers.osdp.simulator import OsdpSimulator, SimulatedOsdpReader
 from edge.signals.reader_lights import DARK
 from protocol.entries import Tap
 from tests.support.gate import ANNA

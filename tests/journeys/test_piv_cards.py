@@ -12,7 +12,7 @@ import pytest
 from cloud.projects.policies import Policies
 from edge.piv.applet import Manners, PivCard
 from edge.piv.issuer import YEARS, Algorithm, Issuer
-from edge.readers.virtual_card import Held, Pulled, random_uid
+from edge.readers.pcsc.virtual_card import Held, Pulled, random_uid
 from edge.signals.patterns import Pattern
 from protocol.cards import CardId, CardKind
 from protocol.decision import CardAuthentication, Proof, Reason

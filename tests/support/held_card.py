@@ -9,7 +9,7 @@ from edge.piv.exchange import TAKEN_AWAY, Asks, carried
 from edge.piv.issuer import Issuer
 from edge.piv.proof import Prover
 from edge.piv.trusted import Issuers
-from edge.readers.contactless import GET_UID, Identified, identified
+from edge.readers.pcsc.contactless import GET_UID, Identified, identified
 
 CHIP: Final = bytes.fromhex("04A1B2C3D4E5F6")
 SUCCESS: Final = b"\x90\x00"

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from edge.readers.virtual_card import ATR, TELL_ATR
+from edge.readers.pcsc.virtual_card import ATR, TELL_ATR
 
 
 @contextmanager

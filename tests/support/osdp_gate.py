@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Final
 
 from edge.readers import CardSeen, CardUnread, Sighting
-from edge.readers.osdp_bus import OsdpBus, OsdpReader
-from edge.readers.osdp_keys import Keys, ReaderKeys
-from edge.readers.osdp_simulator import OsdpSimulator, SimulatedOsdpReader
-from edge.readers.provisioning import Outcome
+from edge.readers.osdp.bus import OsdpBus, OsdpReader
+from edge.readers.osdp.keys import Keys, ReaderKeys
+from edge.readers.osdp.requests import Outcome
+from edge.readers.osdp.simulator import OsdpSimulator, SimulatedOsdpReader
 from edge.signals.reader_lights import Light
 from tests.support.sightings import Sightings
 from tests.support.waiting import until

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from smartcard import scard
 
-from edge.readers.virtual_reader import SOCKET_VARIABLE, VirtualReader, reader_name
+from edge.readers.pcsc.virtual_reader import SOCKET_VARIABLE, VirtualReader, reader_name
 
 
 def free_port_pairs(count: int) -> list[int]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from cloud.joining.authority import signing_key
-from edge.readers.virtual_reader import VirtualReader
+from edge.readers.pcsc.virtual_reader import VirtualReader
 from protocol.cards import CardId
 from tests.support.audit import audit
 from tests.support.certificates import CertificateAuthority

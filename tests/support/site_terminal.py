@@ -14,9 +14,9 @@ from typing import Any, Final
 from cloud.demo.programs import Program
 from edge.errors import DaemonUnreachable
 from edge.local import FILE_NAME, AskStatus, AskTap, Request, ask
+from edge.readers.pcsc.virtual_card import Held, VirtualCard
+from edge.readers.pcsc.virtual_reader import reader_name
 from edge.readers.simulated import SerialSimulator
-from edge.readers.virtual_card import Held, VirtualCard
-from edge.readers.virtual_reader import reader_name
 from protocol.cards import CardId
 from protocol.decision import ReaderDirection
 from protocol.tables import Table

@@ -4,9 +4,9 @@ from enum import StrEnum
 from functools import partial
 from typing import assert_never
 
-from edge.readers.checked_frames import CheckedFrames, Ending, checked_frame
-from edge.readers.frames import Frames
-from edge.readers.lines import Lines, line_of_decimal, line_of_hex, named_in_decimal, named_in_hex
+from edge.readers.serial.checked_frames import CheckedFrames, Ending, checked_frame
+from edge.readers.serial.frames import Frames
+from edge.readers.serial.lines import Lines, line_of_decimal, line_of_hex, named_in_decimal, named_in_hex
 
 
 class Profile(StrEnum):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from edge.readers.osdp_simulator import OsdpSimulator, SimulatedOsdpReader
+from edge.readers.osdp.simulator import OsdpSimulator, SimulatedOsdpReader
 
 LINES: Final = "tap ADDRESS HEX, power|wire ADDRESS on|off, open|close|reset|show ADDRESS, unplug, plug"
 _ON: Final[Mapping[str, bool]] = {"on": True, "off": False}

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from edge.readers.frames import EM_BYTES, HEX_DIGITS, LONGEST, Frame, Noise, named
+from edge.readers.serial.frames import EM_BYTES, HEX_DIGITS, LONGEST, Frame, Noise, named
 from edge.words import msgid
 
 _ENDS: Final = frozenset(b"\r\n")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from edge.settings import ReaderSettings
 
 if TYPE_CHECKING:
-    from edge.readers.osdp_bus import OsdpBus, OsdpReader
+    from edge.readers.osdp.bus import OsdpBus, OsdpReader
 
 
 class Buses:
@@ -21,8 +21,8 @@ class Buses:
 
     def reader(self, settings: ReaderSettings) -> "OsdpReader":
         """The reader that the settings describe, not started yet."""
-        from edge.readers.osdp_bus import OsdpBus
-        from edge.readers.osdp_keys import ReaderKeys
+        from edge.readers.osdp.bus import OsdpBus
+        from edge.readers.osdp.keys import ReaderKeys
 
         bus = self._buses.get(settings.device)
         if bus is None:

@@ -12,9 +12,20 @@ import structlog
 from edge.errors import ReaderKeysUnusable
 from edge.events import Event
 from edge.readers import CardSeen, CardUnread, ReaderBack, ReaderLost, ReaderTampered, Sighting
-from edge.readers.osdp import KEY_BYTES, Act, CardRead, Colour, Done, Found, KeysPressed, LocalStatus, Panel, Peer
-from edge.readers.osdp_cards import card_of
-from edge.readers.osdp_keys import NO_KEYS, Keys, ReaderKeys
+from edge.readers.osdp.cards import card_of
+from edge.readers.osdp.keys import NO_KEYS, Keys, ReaderKeys
+from edge.readers.osdp.library import (
+    KEY_BYTES,
+    Act,
+    CardRead,
+    Colour,
+    Done,
+    Found,
+    KeysPressed,
+    LocalStatus,
+    Panel,
+    Peer,
+)
 from edge.signals.reader_lights import DARK, Light
 from protocol.cards import CardId
 

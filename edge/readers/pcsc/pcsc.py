@@ -11,8 +11,8 @@ from smartcard import scard
 from edge.errors import CardFault, ReaderGone
 from edge.piv.exchange import TAKEN_AWAY, Asks, carried
 from edge.readers import CardSeen, CardUnread, Sighting
-from edge.readers.atr import announced
-from edge.readers.contactless import identified
+from edge.readers.pcsc.atr import announced
+from edge.readers.pcsc.contactless import identified
 from edge.readers.watching import Turn, Watch
 from edge.words import msgid
 from protocol.cards import CardId

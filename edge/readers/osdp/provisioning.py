@@ -5,10 +5,10 @@ import time
 from concurrent.futures import Future
 from typing import Final
 
-from edge.readers.osdp import KEY_BYTES, Act, Done, Panel
-from edge.readers.osdp_keys import Keys
-from edge.readers.osdp_seat import Seat
-from edge.readers.provisioning import Outcome
+from edge.readers.osdp.keys import Keys
+from edge.readers.osdp.library import KEY_BYTES, Act, Done, Panel
+from edge.readers.osdp.requests import Outcome
+from edge.readers.osdp.seat import Seat
 
 WAITED: Final = 2.0
 """Seconds that a reader which has a key is given to come up under it, before it is met as one that has none."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from edge.readers.osdp import Act, Colour, LocalStatus, Peripheral
+from edge.readers.osdp.library import Act, Colour, LocalStatus, Peripheral
 from edge.signals.reader_lights import Light
 
 TICK: Final = 0.005

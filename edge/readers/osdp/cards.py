@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from edge.readers.osdp import CardRead
+from edge.readers.osdp.library import CardRead
 from protocol.cards import CardId, CardKind
 
 _KINDS: Final = {32: CardKind.UID, 40: CardKind.EM, 56: CardKind.UID, 80: CardKind.UID}

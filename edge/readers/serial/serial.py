@@ -11,9 +11,9 @@ import serial
 
 from edge.errors import ReaderGone
 from edge.readers import CardSeen, CardUnread, Sighting
-from edge.readers.frames import Frame, Frames, Noise
-from edge.readers.presence import Presence
-from edge.readers.profiles import Profile, frames_of
+from edge.readers.serial.frames import Frame, Frames, Noise
+from edge.readers.serial.presence import Presence
+from edge.readers.serial.profiles import Profile, frames_of
 from edge.readers.watching import Turn, Watch
 from edge.words import msgid
 

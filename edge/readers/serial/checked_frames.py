@@ -5,7 +5,7 @@ from functools import reduce
 from operator import xor
 from typing import Final
 
-from edge.readers.frames import EM_BYTES, HEX_DIGITS, LONGEST, Frame, Noise, named
+from edge.readers.serial.frames import EM_BYTES, HEX_DIGITS, LONGEST, Frame, Noise, named
 from edge.words import msgid
 
 STX: Final = 0x02

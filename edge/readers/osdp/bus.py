@@ -13,12 +13,12 @@ import structlog
 from edge.errors import ReaderKeysUnusable
 from edge.events import Event
 from edge.readers import Sighting
-from edge.readers.osdp import Done, Panel
-from edge.readers.osdp_keys import ReaderKeys
-from edge.readers.osdp_line import OsdpLine, told
-from edge.readers.osdp_provisioning import Provisioning
-from edge.readers.osdp_seat import Seat
-from edge.readers.provisioning import Outcome
+from edge.readers.osdp.keys import ReaderKeys
+from edge.readers.osdp.library import Done, Panel
+from edge.readers.osdp.line import OsdpLine, told
+from edge.readers.osdp.provisioning import Provisioning
+from edge.readers.osdp.requests import Outcome
+from edge.readers.osdp.seat import Seat
 from edge.signals.reader_lights import Light
 
 RETRY: Final = 1.0

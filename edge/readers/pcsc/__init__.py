@@ -1,0 +1,1 @@
+"""Readers behind pcscd, and the virtual one that stands in for them."""

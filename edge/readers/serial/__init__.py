@@ -1,0 +1,1 @@
+"""Readers on a serial line: a port, and the profiles by which bytes become cards."""
