@@ -47,7 +47,7 @@ class Provisioning:
         if self._installs:
             return self._install(panel, secure)
         if self._is_taken:
-            if self.seat.address in secure:
+            if self.seat.address in secure and self.seat.key == self._new:
                 return self._keep(Outcome.REPLACED)
         elif self.seat.is_up and not self._is_sent:
             if self.seat.key == self._new:

@@ -119,6 +119,8 @@ class Seat:
 
     def _swaps(self, now: float) -> bool:
         """Try the other key, if it may have two; True when the panel has to be made anew for that."""
+        if self.is_met_plainly:
+            return False  # it is being given one, and libosdp would give it whichever it is met with
         if len(self.keys.all) < 2 or not self._failures or now < self._swap_at:
             return False
         self.key = next(key for key in self.keys.all if key != self.key)

@@ -58,14 +58,14 @@ class SimulatedOsdpReader:
     def turn(self, send: Callable[[bytes], None]) -> None:
         """Do what it does with its power on: for the bus's thread."""
         self._send = send
-        if not self.is_on:
-            self._lose_power()
+        if self._is_dead():
             return
         if self._peripheral is None:
             self._peripheral = Peripheral(self.address, self.key, self, self._obey)
             if self.is_open:
                 self._peripheral.report(LocalStatus(True, False))
         self._peripheral.refresh()
+        self._is_dead()  # it may have died of what it was told: what libosdp took meanwhile is lost with it
 
     def receive(self, received: bytes) -> None:
         """What is on the wires."""
@@ -87,6 +87,11 @@ class SimulatedOsdpReader:
     def act(self, act: Callable[[Peripheral], T]) -> T | None:
         """Do something that only a reader under power notices."""
         return None if self._peripheral is None else act(self._peripheral)
+
+    def _is_dead(self) -> bool:
+        if not self.is_on:
+            self._lose_power()
+        return not self.is_on
 
     def _lose_power(self) -> None:
         if self._peripheral is not None:
