@@ -186,8 +186,9 @@ main(sys.argv[1:])
 def test_who_may_not_ask_is_told_who_may_and_what_he_may_see(terminal: TerminalProcess) -> None:
     terminal.start()
     terminal.state.chmod(0o700)
-    for folder in (terminal.folder, *terminal.folder.parents[:2]):
-        folder.chmod(folder.stat().st_mode | 0o005)
+    for folder in (terminal.folder, *terminal.folder.parents):
+        if folder.stat().st_mode & 0o005 != 0o005:
+            folder.chmod(folder.stat().st_mode | 0o005)
     asked = [sys.executable, "-c", AS_NOBODY, "doctor", "--json", "--config", str(terminal.config)]
     answer = subprocess.run(asked, check=True, capture_output=True, text=True)
     told = {each["part"]: each for each in json.loads(answer.stdout.partition("---")[2])["findings"]}

@@ -188,8 +188,8 @@ PORTS: Final = free_port_pairs(2)
 
 
 @pytest.fixture(scope="module")
-def pcscd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VirtualReader]:
-    with running_pcscd(tmp_path_factory.mktemp("pcscd"), PORTS) as running:
+def pcscd() -> Iterator[VirtualReader]:
+    with running_pcscd(PORTS) as running:
         yield running
 
 

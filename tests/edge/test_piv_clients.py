@@ -38,8 +38,8 @@ CARDS = {algorithm: PivCard.issued(GUID, ISSUER, algorithm) for algorithm in Alg
 
 
 @pytest.fixture(scope="module")
-def pcscd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VirtualReader]:
-    with running_pcscd(tmp_path_factory.mktemp("pcscd"), [PORT]) as running:
+def pcscd() -> Iterator[VirtualReader]:
+    with running_pcscd([PORT]) as running:
         yield running
 
 

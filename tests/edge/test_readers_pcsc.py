@@ -23,8 +23,8 @@ CARD = CardId.parse("uid:04A1B2C3D4E5F6")
 
 
 @pytest.fixture(scope="module")
-def pcscd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VirtualReader]:
-    with running_pcscd(tmp_path_factory.mktemp("pcscd"), PORTS) as running:
+def pcscd() -> Iterator[VirtualReader]:
+    with running_pcscd(PORTS) as running:
         yield running
 
 

@@ -27,8 +27,8 @@ OTHER = PivCard.issued(bytes(range(16)), ISSUER)
 
 
 @pytest.fixture(scope="module")
-def pcscd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VirtualReader]:
-    with running_pcscd(tmp_path_factory.mktemp("pcscd"), [PORT]) as running:
+def pcscd() -> Iterator[VirtualReader]:
+    with running_pcscd([PORT]) as running:
         yield running
 
 

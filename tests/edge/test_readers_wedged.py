@@ -22,8 +22,8 @@ PORT = free_port_pairs(1)[0]
 
 
 @pytest.fixture(scope="module")
-def pcscd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VirtualReader]:
-    with running_pcscd(tmp_path_factory.mktemp("pcscd"), [PORT]) as running:
+def pcscd() -> Iterator[VirtualReader]:
+    with running_pcscd([PORT]) as running:
         yield running
 
 

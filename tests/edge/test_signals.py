@@ -24,6 +24,7 @@ GREEN = {
 SILENT = {Pattern.READY, Pattern.UNBOUND, Pattern.UPDATING, Pattern.DOOR_FAULT, Pattern.READER_FAULT} | {
     Pattern.CLOCK_UNTRUSTED,
     Pattern.LEDGER_SALVAGED,
+    Pattern.READER_TAMPER,
 }
 LIT = {"red", "green"}
 

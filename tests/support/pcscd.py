@@ -1,15 +1,17 @@
 """One isolated pcscd with virtual readers for a run of the tests, and cards to hold against them."""
 
 import os
+import shutil
 import socket
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
-import pytest
 from smartcard import scard
 
-from edge.readers.pcsc.virtual_reader import SOCKET_VARIABLE, VirtualReader, reader_name
+from edge.readers.pcsc.virtual_reader import VirtualReader, reader_name
 
 
 def free_port_pairs(count: int) -> list[int]:
@@ -33,19 +35,23 @@ def _is_free(port: int) -> bool:
         return True
 
 
-_folders: dict[int, Path] = {}
+FOLDER: Final = Path(tempfile.gettempdir(), f"grindvakt-pcscd-{os.getpid()}")
+"""Where every pcscd of this process stands: libpcsclite asks for its socket once, whichever test comes first."""
+
+
+def look_there() -> None:
+    """Have libpcsclite look into FOLDER; called before any test."""
+    os.environ |= VirtualReader(FOLDER, ()).environment
 
 
 @contextmanager
-def running_pcscd(folder: Path, ports: Sequence[int]) -> Iterator[VirtualReader]:
-    """Runs it and lets this process find it.
-
-    libpcsclite looks up the variable once in a process: every later pcscd stands in the folder of the first.
-    """
-    reader = VirtualReader(_folders.setdefault(os.getpid(), folder), ports)
-    with pytest.MonkeyPatch.context() as patch, reader:
-        patch.setenv(SOCKET_VARIABLE, reader.environment[SOCKET_VARIABLE])
-        yield reader
+def running_pcscd(ports: Sequence[int]) -> Iterator[VirtualReader]:
+    """Runs it where this process looks for it."""
+    try:
+        with VirtualReader(FOLDER, ports) as reader:
+            yield reader
+    finally:
+        shutil.rmtree(FOLDER, ignore_errors=True)
 
 
 class FieldWatcher:
