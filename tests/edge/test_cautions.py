@@ -54,7 +54,6 @@ def test_a_terminal_that_is_wired_well_gives_nothing_to_note(folder: Path) -> No
     assert noted(folder, QUIET) == []
 
 
-@pytest.mark.feature("F20")
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
@@ -79,7 +78,6 @@ def test_what_will_surprise_is_noted(folder: Path, old: str, new: str, words: st
     assert any(words in each for each in found), found
 
 
-@pytest.mark.feature("F20")
 def test_a_key_that_others_may_read_is_noted_with_the_command_that_mends_it(folder: Path) -> None:
     (folder / "terminal.key").chmod(0o644)
     (sentence,) = noted(folder, QUIET)

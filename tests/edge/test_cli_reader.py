@@ -139,7 +139,6 @@ def watching() -> Iterator[Callable[..., Watching]]:
         yield begun
 
 
-@pytest.mark.feature("F20")
 @pytest.mark.feature("F09")
 def test_cards_are_shown_live_with_their_bytes_and_what_is_odd(
     running: Site, watching: Callable[..., Watching]

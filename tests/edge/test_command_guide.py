@@ -30,7 +30,6 @@ WAITS: Final = ("run", "reader watch")
 """Those that go on until they are ended."""
 
 
-@pytest.mark.feature("F20")
 def test_the_committed_page_is_the_one_that_the_command_line_gives() -> None:
     """After a change of the command line: `make commands`."""
     assert (ROOT / GUIDE).read_text(encoding="utf-8") == page()
@@ -48,7 +47,6 @@ def test_every_command_has_its_statuses_and_each_of_those_stands_in_the_help() -
     assert {status for statuses in MEANS.values() for status in statuses} | {2} == named
 
 
-@pytest.mark.feature("F20")
 @pytest.mark.parametrize("command", sorted(MEANS.keys() - set(WAITS)))
 def test_without_a_daemon_and_with_wrong_settings_each_command_ends_as_the_page_says(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str

@@ -28,8 +28,6 @@ from tests.support.osdp_gate import BAUD, IN, KEYS
 from tests.support.terminal_process import SETTINGS, TerminalProcess
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.feature("F20")
-
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[TerminalProcess]:

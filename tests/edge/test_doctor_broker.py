@@ -62,7 +62,6 @@ def judged(link: LinkSettings, by: HandClock | None = None) -> tuple[Verdict, st
     return finding.verdict, f"{finding.found} → {finding.advice}"
 
 
-@pytest.mark.feature("F20")
 def test_a_broker_that_lets_it_in_is_good_and_hears_nothing_but_a_hello(site: Site) -> None:
     link = site.start()
     verdict, words = judged(link)
@@ -72,7 +71,6 @@ def test_a_broker_that_lets_it_in_is_good_and_hears_nothing_but_a_hello(site: Si
     assert "gate-1 " not in site.broker.log.replace("'gate-1'", "")
 
 
-@pytest.mark.feature("F20")
 def test_a_broker_of_another_authority_is_told_from_all_else(site: Site, tmp_path: Path) -> None:
     link = site.start(CertificateAuthority(tmp_path / "stranger", "stranger"))
     verdict, words = judged(link)
@@ -80,34 +78,29 @@ def test_a_broker_of_another_authority_is_told_from_all_else(site: Site, tmp_pat
     assert "another authority than `ca` → use the authority of this cloud" in words
 
 
-@pytest.mark.feature("F20")
 def test_a_broker_whose_certificate_has_expired_is_told_with_the_clock_in_mind(site: Site) -> None:
     verdict, words = judged(site.start(days=(-9, -2)))
     assert verdict is Verdict.BAD
     assert "has expired, by the clock here → compare the clock with a watch" in words
 
 
-@pytest.mark.feature("F20")
 def test_a_broker_whose_certificate_had_expired_when_time_was_last_known_is_told_the_same(site: Site) -> None:
     _, words = judged(site.start(days=(-9, -2)), clock(ClockQuality.UNTRUSTED, 0))
     assert "has expired, by the clock here" in words
 
 
-@pytest.mark.feature("F20")
 def test_a_broker_that_is_not_valid_yet_points_at_the_clock(site: Site) -> None:
     verdict, words = judged(site.start(days=(2, 9)))
     assert verdict is Verdict.BAD
     assert "is not valid yet, by the clock here → the clock here is probably slow" in words
 
 
-@pytest.mark.feature("F20")
 def test_a_broker_of_another_name_points_at_the_host_in_the_settings(site: Site) -> None:
     verdict, words = judged(site.start(names=("broker.example",)))
     assert verdict is Verdict.BAD
     assert "a certificate for another name → write the broker's own name after link.host" in words
 
 
-@pytest.mark.feature("F20")
 def test_a_terminal_that_the_broker_does_not_trust_is_told_to_look_at_its_own_certificate(
     site: Site, tmp_path: Path
 ) -> None:
@@ -120,7 +113,6 @@ def test_a_terminal_that_the_broker_does_not_trust_is_told_to_look_at_its_own_ce
     assert "is it expired, revoked, or of another cloud?" in words
 
 
-@pytest.mark.feature("F20")
 def test_a_terminal_whose_certificate_has_expired_is_refused_and_told(site: Site) -> None:
     link = site.start()
     old = site.authority.issue("gate-1-old", days=(-9, -2))
@@ -129,14 +121,12 @@ def test_a_terminal_whose_certificate_has_expired_is_refused_and_told(site: Site
     assert "refuses this terminal's certificate" in words
 
 
-@pytest.mark.feature("F20")
 def test_a_terminal_that_is_known_and_not_let_in_is_told_so(site: Site) -> None:
     verdict, words = judged(site.start(without="use_identity_as_username true"))
     assert verdict is Verdict.BAD
     assert "does not let it in (code 5) → was the terminal revoked" in words
 
 
-@pytest.mark.feature("F20")
 def test_nobody_at_the_port_points_at_firewall_and_port(site: Site) -> None:
     link = site.link(free_port())
     verdict, words = judged(link)
@@ -144,7 +134,6 @@ def test_nobody_at_the_port_points_at_firewall_and_port(site: Site) -> None:
     assert "does not answer: Connection refused → does a firewall let TCP port" in words
 
 
-@pytest.mark.feature("F20")
 def test_a_name_that_nobody_knows_points_at_the_network(site: Site) -> None:
     verdict, words = judged(site.link(8883, "broker.invalid"))
     assert verdict is Verdict.BAD
@@ -152,7 +141,6 @@ def test_a_name_that_nobody_knows_points_at_the_network(site: Site) -> None:
     assert "is there a network?" in words
 
 
-@pytest.mark.feature("F20")
 def test_a_port_that_speaks_no_tls_points_at_the_port(site: Site) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
 
@@ -171,7 +159,6 @@ def test_a_port_that_speaks_no_tls_points_at_the_port(site: Site) -> None:
     assert "does not speak TLS → is link.port the one for mutual TLS (8883)?" in words
 
 
-@pytest.mark.feature("F20")
 def test_a_port_that_takes_connections_and_says_nothing_is_given_up(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,7 +170,6 @@ def test_a_port_that_takes_connections_and_says_nothing_is_given_up(
     assert "timed out" in words
 
 
-@pytest.mark.feature("F20")
 def test_without_papers_nothing_is_tried(site: Site) -> None:
     link = site.link(1)
     link.key.unlink()

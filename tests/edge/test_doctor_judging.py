@@ -28,8 +28,6 @@ from edge.settings import CardSettings, DoorSettings, ReaderSettings, SignalSett
 from protocol.clock import MICROSECONDS, ClockQuality, ClockReading
 from protocol.errors import TerminalId
 
-pytestmark = pytest.mark.feature("F20")
-
 GOOD, UNKNOWN, DOUBTFUL, BAD = Verdict.GOOD, Verdict.UNKNOWN, Verdict.DOUBTFUL, Verdict.BAD
 SINCE: Final = datetime(2026, 6, 10, 12, tzinfo=UTC)
 STATUS: Final = {"software": "1.0"}
@@ -481,7 +479,7 @@ def test_binding(bound: dict[str, Any] | None, doors: list[DoorSettings], verdic
     says(findings[-1], verdicts[-1], words)
 
 
-@pytest.mark.feature("F05", "F20")
+@pytest.mark.feature("F05")
 @pytest.mark.parametrize(
     ("policy", "issuers", "verdict", "words"),
     [

@@ -36,8 +36,6 @@ from tests.support.gate import TERMINAL, gate
 from tests.support.pcscd import free_port_pairs, running_pcscd
 from tests.support.small_disk import SmallDisk
 
-pytestmark = pytest.mark.feature("F20")
-
 NOBODY: Final = 65534
 SETTINGS: Final = TerminalSettings(id=TERMINAL)
 

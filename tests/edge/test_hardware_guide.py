@@ -30,7 +30,6 @@ def header(number: int) -> str:
     return str(PI_4.headers["J8"].pins[number].name)
 
 
-@pytest.mark.feature("F20")
 @pytest.mark.parametrize("wire", WIRES, ids=lambda wire: f"{wire[0]}.{wire[1]}")
 def test_each_wire_goes_to_the_header_pin_of_its_gpio(wire: tuple[str, str, str, str]) -> None:
     _, _, gpio, pin = wire
@@ -54,7 +53,6 @@ def test_power_and_ground_are_where_the_page_says(name: str) -> None:
     ]
 
 
-@pytest.mark.feature("F20")
 def test_the_example_is_accepted_and_wired_as_the_table_says(tmp_path: Path) -> None:
     path = tmp_path / "terminal.toml"
     named = {(section, key): int(gpio) for section, key, gpio, _ in WIRES}
@@ -101,7 +99,6 @@ def test_pins_that_have_another_use_are_all_named() -> None:
     assert {int(each) for each in re.findall(r"\d+", outside)} == SPECIAL.keys()
 
 
-@pytest.mark.feature("F20")
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"`grindvakt ([a-z][^`]*)`", PAGE))))
 def test_every_command_on_the_page_is_one(command: str) -> None:
     assert parser().parse_args(command.split()).command == command.split(maxsplit=1)[0]

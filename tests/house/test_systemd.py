@@ -55,7 +55,6 @@ def settings(unit: str, key: str) -> list[str]:
     return [line.removeprefix(f"{key}=") for line in lines if line.startswith(f"{key}=")]
 
 
-@pytest.mark.feature("F20")
 def test_the_terminal_reaches_every_kind_of_reader_and_the_doctor_reckons_with_the_same_groups() -> None:
     """Ports belong to dialout and lines to gpio on Raspberry Pi OS; pcscd is reached by its socket alone."""
     unit = "grindvakt.service"

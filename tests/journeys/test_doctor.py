@@ -13,8 +13,6 @@ from tests.support.site import Site
 from tests.support.site_terminal import Feed, Plan, SiteTerminal, script
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.feature("F20")
-
 ABOUT_THIS_MACHINE = {"clock", "disk", "power", "temperature", "signals", "certificate", "gpio"}
 """Parts that are as they are on a machine that is no Raspberry Pi, with papers for a week."""
 
