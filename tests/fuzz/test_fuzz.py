@@ -21,6 +21,9 @@ from tests.fuzz.engines import ATHERIS, MUTATIONS, engine_here
 from tests.fuzz.target import Target
 
 RUNS: Final = 20_000
+RUNS_OF_EACH: Final = 5_000
+"""Enough to find what a change broke; `make fuzz` searches longer."""
+
 SEED: Final = 1
 TARGETS: Final = {
     name: target
@@ -33,7 +36,9 @@ TARGETS: Final = {
 def outcomes() -> Iterator[Callable[[str], Outcome]]:
     """Every target is fuzzed, as many at a time as there are cores; gives the outcome of one when it has ended."""
     with ThreadPoolExecutor(cpu_count()) as pool:
-        running: dict[str, Future[Outcome]] = {name: pool.submit(fuzz, home, name, RUNS, SEED) for home, name in EVERY}
+        running: dict[str, Future[Outcome]] = {}
+        for home, name in EVERY:
+            running[name] = pool.submit(fuzz, home, name, RUNS_OF_EACH, SEED)
         yield lambda name: running[name].result()
         pool.shutdown(cancel_futures=True)
 
