@@ -107,7 +107,7 @@ def _attach(pid: int, options: Sequence[str]) -> subprocess.Popen[bytes]:
         ["strace", "-f", "-qq", *options, "-p", str(pid)], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
     deadline = time.monotonic() + PATIENCE
-    while not _is_traced(pid):
+    while not (_is_traced(pid) or _has_ended(pid)):  # one of its threads may make the call that kills it at once
         if strace.poll() is not None or time.monotonic() > deadline:
             said = strace.stderr.read().decode() if strace.poll() is not None and strace.stderr else ""
             _detach(strace)
@@ -123,6 +123,14 @@ def _detach(strace: subprocess.Popen[bytes]) -> None:
     finally:
         if strace.stderr is not None:
             strace.stderr.close()
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether a process is gone, or only waits for its parent to look."""
+    try:
+        return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return True
 
 
 def _is_traced(pid: int) -> bool:
