@@ -9,8 +9,6 @@ PYTHON := $(BIN)/python
 ROUNDS ?= 20
 RUNS ?= 100000
 HOURS ?= 1
-# half as many again as there are cores: tests of real parts wait for them half of the time
-WORKERS ?= $(shell echo $$(( $$(nproc) * 3 / 2 )))
 
 # the environment of some machines forbids bytecode, and every start of the product would pay for it
 unexport PYTHONDONTWRITEBYTECODE
@@ -37,7 +35,7 @@ check: ## format, lint, imports, types, tests: on a machine that is set up
 	@echo "== lint"    && $(BIN)/ruff check $(CODE)
 	@echo "== imports" && $(BIN)/lint-imports --no-logo
 	@echo "== types"   && $(BIN)/mypy
-	@echo "== tests"   && $(BIN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=15 --durations-min=1
+	@echo "== tests"   && $(BIN)/pytest -q -n logical --dist loadfile --no-loadscope-reorder --durations=15 --durations-min=1
 
 bench: ## measure taps, sync, pages; the figures go to build/bench
 	@deploy/setup test

@@ -264,6 +264,7 @@ def test_a_status_is_answered_now_and_then_so_that_a_quiet_terminal_hears_the_cl
         with cloud.end(ONE) as terminal:
             for _ in range(3):
                 terminal.say(Up.STATUS, status())
+            until(lambda: terminal.listening.receipts, 10, "a first receipt")
             terminal.say(Up.ENTRIES, chain.entries(1, 1))
             terminal.receipted(1)
             assert [receipt.upto for receipt in terminal.listening.receipts] == [0, 1]

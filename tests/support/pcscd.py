@@ -17,7 +17,7 @@ from edge.readers.pcsc.virtual_reader import VirtualReader, reader_name
 def free_port_pairs(count: int) -> list[int]:
     """Ports that nobody listens on, each with the one after it: vpcd takes both."""
     found: list[int] = []
-    port = 42000 + os.getpid() % 4000
+    port = 42000 + os.getpid() % 400 * 10  # a process beside this one looks elsewhere
     while len(found) < count:
         if _is_free(port) and _is_free(port + 1):
             found.append(port)
